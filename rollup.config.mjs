@@ -1,0 +1,61 @@
+// build/ts -> dist: the entries for Node and bundlers with one chunk per kernel build, so that only the build that is
+// picked is loaded; and one self-contained file for a plain <script type="module">.
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
+import terser from '@rollup/plugin-terser';
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const kernelModule = /(?:^|\/)build\/kernels\/(\w+)\.js$/;
+
+/** Sources name the inlined kernels by their path from src/; tsc's output lies one folder deeper. */
+const kernels = {
+  name: 'kernels',
+  resolveId: (id) => (kernelModule.test(id) ? resolve('build/kernels', basename(id)) : null),
+  // A map of base64 would hold it a second time and explain nothing.
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (!chunk.fileName.startsWith('kernels-') || chunk.type !== 'chunk') continue;
+      chunk.code = chunk.code.replace(/\/\/# sourceMappingURL=.*\n?$/, '');
+      delete bundle[chunk.sourcemapFileName];
+    }
+  },
+};
+
+const common = {
+  external: /^node:/,
+  plugins: [kernels, nodeResolve()],
+  onLog(level, log, handler) {
+    // A circular or unresolved import is a mistake here, never a warning to get used to.
+    if (level === 'warn') throw new Error(log.message);
+    handler(level, log);
+  },
+};
+
+const output = {
+  dir: 'dist',
+  format: 'es',
+  sourcemap: true,
+  generatedCode: 'es2015',
+  banner: (chunk) =>
+    `${chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node\n' : ''}/*! Rivulet ${version}, MIT */`,
+  plugins: [terser({ module: true, ecma: 2020, compress: { passes: 2 } })],
+};
+
+const chunkName = ({ facadeModuleId }) => {
+  const kernel = kernelModule.exec((facadeModuleId ?? '').replaceAll('\\', '/'));
+  return kernel ? `kernels-${kernel[1]}.js` : 'shared-[name].js';
+};
+const split = { ...output, entryFileNames: '[name].js', chunkFileNames: chunkName };
+
+export default [
+  { ...common, input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js' }, output: split },
+  // By itself: what only the command line uses of a shared module would otherwise weigh on the core entry. Its kernel
+  // chunks are the same files.
+  { ...common, input: { cli: 'build/ts/cli/main.js' }, output: split },
+  {
+    ...common,
+    input: { 'rivulet.browser': 'build/ts/index.js' },
+    output: { ...output, entryFileNames: '[name].js', inlineDynamicImports: true },
+  },
+];

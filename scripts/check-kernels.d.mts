@@ -1,0 +1,1 @@
+export function checkKernels(builds: { name: string; bytes: Uint8Array }[]): { summary: string[]; faults: string[] };
