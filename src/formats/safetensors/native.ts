@@ -1,0 +1,254 @@
+import { RivuletError } from '../../errors.js';
+import { checkGraph } from '../../graph/check.js';
+import type {
+  AttributeValue,
+  DataType,
+  Dim,
+  Graph,
+  GraphNode,
+  StatePair,
+  Tensor,
+  ValueInfo,
+} from '../../graph/graph.js';
+import { isDataType } from '../../graph/tensor.js';
+import { Fields } from '../fields.js';
+import { type Json, parseJson } from '../json.js';
+import { type Dtype, parseSafetensors, type StoredTensor, writeSafetensors } from './container.js';
+
+/** Rivulet's own file: a safetensors file whose metadata hold the graph. `docs/format.md` describes it. */
+
+/** The version of the graph's JSON that is written, and the newest that is read. */
+export const GRAPH_VERSION = 1;
+
+const FORMAT_KEY = 'format';
+const FORMAT = 'rivulet';
+const RESERVED = 'rivulet.';
+const GRAPH_KEY = `${RESERVED}graph`;
+
+const TYPE_OF: Partial<Record<Dtype, DataType>> = {
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  F64: 'float64',
+  I8: 'int8',
+  U8: 'uint8',
+  I16: 'int16',
+  I32: 'int32',
+  I64: 'int64',
+  BOOL: 'bool',
+};
+const DTYPE_OF = Object.fromEntries(Object.entries(TYPE_OF).map(([dtype, type]) => [type, dtype])) as Record<
+  DataType,
+  Dtype
+>;
+
+/**
+ * Reads a native file into a graph that `checkGraph` has passed, its nodes in an order in which they can run. The
+ * tensors are views of `bytes`, so leave it unchanged.
+ *
+ * @param file path or URL to name in errors.
+ * @throws RivuletError `UNKNOWN_FORMAT` (a safetensors file without a graph), `INVALID_FILE`, `INVALID_GRAPH`,
+ *   `LIMIT_EXCEEDED`.
+ */
+export function readNative(bytes: Uint8Array, file?: string): Graph {
+  const stored = parseSafetensors(bytes, file);
+  const json = stored.metadata.get(GRAPH_KEY);
+  if (json === undefined) {
+    throw new RivuletError('UNKNOWN_FORMAT', 'A safetensors file without a graph', {
+      file,
+      expected: `"${GRAPH_KEY}" in __metadata__`,
+      hint: 'Weights alone, as in a PyTorch state dict, do not say how to run; export the graph too (docs/format.md)',
+    });
+  }
+  const format = stored.metadata.get(FORMAT_KEY);
+  if (format !== FORMAT) {
+    throw new RivuletError('INVALID_FILE', `__metadata__ has the wrong "${FORMAT_KEY}"`, {
+      file,
+      expected: `"${FORMAT}"`,
+      found: format === undefined ? 'none' : `"${format.slice(0, 40)}"`,
+    });
+  }
+  const metadata: [string, string][] = [];
+  for (const [key, text] of stored.metadata) {
+    if (key === FORMAT_KEY || key === GRAPH_KEY) continue;
+    if (key.startsWith(RESERVED)) {
+      throw new RivuletError('INVALID_FILE', '__metadata__ has a reserved key that nobody reads', {
+        file,
+        found: `"${key.slice(0, 100)}"`,
+        hint: 'The file may have been written by a newer version',
+      });
+    }
+    metadata.push([key, text]);
+  }
+  const graph: Graph = {
+    ...readGraph(new Fields(parseJson(json, GRAPH_KEY, file), GRAPH_KEY, file)),
+    tensors: new Map(Array.from(stored.tensors, ([name, tensor]) => [name, readTensor(name, tensor, file)])),
+    metadata: Object.fromEntries(metadata),
+  };
+  graph.nodes = checkGraph(graph, file);
+  checkUse(graph, file);
+  return graph;
+}
+
+/**
+ * Writes a graph as a native file. The same graph gives the same bytes; metadata are sorted by key.
+ * @throws RivuletError as `checkGraph` does, and `INVALID_GRAPH` for what the file could not give back: a tensor that
+ *   nothing uses, a metadata key of the format's own, an attribute that is not finite.
+ */
+export function writeNative(graph: Graph): Uint8Array {
+  const nodes = checkGraph(graph);
+  checkUse(graph);
+  const metadata = new Map([
+    [FORMAT_KEY, FORMAT],
+    [GRAPH_KEY, writeGraph(graph, nodes)],
+  ]);
+  for (const key of Object.keys(graph.metadata).sort(compareUnits)) {
+    if (key === FORMAT_KEY || key.startsWith(RESERVED)) {
+      throw new RivuletError('INVALID_GRAPH', 'A metadata key of the file format itself', { found: `"${key}"` });
+    }
+    metadata.set(key, graph.metadata[key]);
+  }
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { type, shape, bytes }] of graph.tensors)
+    tensors.set(name, { dtype: DTYPE_OF[type], shape, bytes });
+  return writeSafetensors({ metadata, tensors });
+}
+
+function readGraph(fields: Fields): Omit<Graph, 'tensors' | 'metadata'> {
+  const version = fields.count('version');
+  if (version !== GRAPH_VERSION) {
+    throw fields.wrong('version', `${GRAPH_VERSION}`, version);
+  }
+  const graph = {
+    name: fields.text('name'),
+    inputs: fields.objects('inputs').map(readValueInfo),
+    outputs: fields.objects('outputs').map(readValueInfo),
+    states: fields.objects('states').map(readState),
+    nodes: fields.objects('nodes').map(readNode),
+  };
+  fields.end();
+  return graph;
+}
+
+function readValueInfo(fields: Fields): ValueInfo {
+  const info = { name: fields.text('name'), type: readType(fields), shape: readDims(fields) };
+  fields.end();
+  return info;
+}
+
+function readState(fields: Fields): StatePair {
+  const state: StatePair = {
+    input: fields.text('input'),
+    output: fields.text('output'),
+    type: readType(fields),
+    shape: readDims(fields),
+  };
+  if (fields.has('initial')) state.initial = fields.text('initial');
+  fields.end();
+  return state;
+}
+
+function readNode(fields: Fields): GraphNode {
+  const node = {
+    name: fields.text('name'),
+    op: fields.text('op'),
+    inputs: fields.texts('inputs'),
+    outputs: fields.texts('outputs'),
+    attributes: readAttributes(fields.fields('attributes')),
+  };
+  fields.end();
+  return node;
+}
+
+function readAttributes(fields: Fields): Record<string, AttributeValue> {
+  // From entries, which define a property even where its name is one that assignment would treat otherwise.
+  return Object.fromEntries(Array.from(fields.keys(), (key) => [key, readAttribute(fields, key)]));
+}
+
+function readAttribute(fields: Fields, key: string): AttributeValue {
+  const expected = 'a number, a string, or an array of either';
+  const value = fields.get(key, expected);
+  if (typeof value === 'number' || typeof value === 'string') return value;
+  if (Array.isArray(value)) {
+    if (value.every((item): item is number => typeof item === 'number')) return value;
+    if (value.every((item): item is string => typeof item === 'string')) return value;
+  }
+  throw fields.wrong(key, expected, value);
+}
+
+function readType(fields: Fields): DataType {
+  const type = fields.text('type');
+  if (!isDataType(type)) throw fields.wrong('type', 'an element type', type);
+  return type;
+}
+
+function readDims(fields: Fields): Dim[] {
+  return fields.list('shape').map((dim: Json, i) => {
+    if (typeof dim !== 'number' && typeof dim !== 'string')
+      throw fields.wrong(`shape[${i}]`, 'a number or a symbol', dim);
+    return dim;
+  });
+}
+
+function readTensor(name: string, { dtype, shape, bytes }: StoredTensor, file: string | undefined): Tensor {
+  const type = TYPE_OF[dtype];
+  if (type) return { name, type, shape, bytes };
+  throw new RivuletError('INVALID_FILE', 'A type of element that graphs do not have', {
+    file,
+    tensor: name,
+    expected: Object.keys(TYPE_OF).join(', '),
+    found: dtype,
+  });
+}
+
+/** Nothing lies in a file unread: every tensor feeds a node, a state or an output. */
+function checkUse(graph: Graph, file?: string): void {
+  const used = new Set(graph.outputs.map(({ name }) => name));
+  for (const { inputs } of graph.nodes) for (const input of inputs) used.add(input);
+  for (const { initial } of graph.states) if (initial !== undefined) used.add(initial);
+  const unused = [...graph.tensors.keys()].filter((name) => !used.has(name));
+  if (unused.length === 0) return;
+  throw new RivuletError('INVALID_GRAPH', 'Tensors that the graph does not use', {
+    file,
+    found: `${unused
+      .slice(0, 8)
+      .map((name) => `"${name}"`)
+      .join(', ')}${unused.length > 8 ? ` and ${unused.length - 8} more` : ''}`,
+  });
+}
+
+function writeGraph(graph: Graph, nodes: readonly GraphNode[]): string {
+  return JSON.stringify({
+    version: GRAPH_VERSION,
+    name: graph.name,
+    inputs: graph.inputs.map(writeValueInfo),
+    outputs: graph.outputs.map(writeValueInfo),
+    states: graph.states.map(({ input, output, type, shape, initial }) => ({ input, output, type, shape, initial })),
+    nodes: nodes.map(({ name, op, inputs, outputs, attributes }) => ({
+      name,
+      op,
+      inputs,
+      outputs,
+      attributes: writeAttributes(name, attributes),
+    })),
+  });
+}
+
+function writeValueInfo({ name, type, shape }: ValueInfo): ValueInfo {
+  return { name, type, shape };
+}
+
+function writeAttributes(node: string, attributes: Record<string, AttributeValue>): Record<string, AttributeValue> {
+  for (const [key, value] of Object.entries(attributes)) {
+    const numbers = [value].flat().filter((item) => typeof item === 'number');
+    if (numbers.every(Number.isFinite)) continue;
+    throw new RivuletError('INVALID_GRAPH', `The attribute "${key}" is not finite, which the file cannot say`, {
+      node,
+    });
+  }
+  return Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => compareUnits(a, b)));
+}
+
+function compareUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
