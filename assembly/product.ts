@@ -1,0 +1,174 @@
+// The one loop that everything recurrent spends its time in: y = init + W x.
+//
+// Weights are packed in panels of 16 outputs: [panels][rows of k][16 outputs], so that lanes are outputs, k ascends and
+// each output is one chain of additions that begins with its bias (row 0 of a panel) or with what y already holds.
+// The order depends on nothing else: not on the batch, not on which of the two loops below runs, not on the build.
+//
+// Why these tiles: one row of x keeps eight accumulators (two panels), k unrolled by two; two rows of x share the
+// weights of one panel, again eight accumulators. On Node 20, whose V8 lifts all loads of a basic block above the
+// arithmetic, the same loop not unrolled spills and takes 0.49 ns per multiply-add instead of 0.25; three or four
+// rows at a time (12, 16 accumulators) spill as well. See ARCHITECTURE.md for the table.
+
+import { loadSplat, loadSplatNext, multiplyAdd } from './vector';
+
+/** Outputs in a panel, in bytes. */
+export const PANEL: usize = 64;
+
+/**
+ * For each of `rows` rows: y[16 * panels] = (continued ? y : w's row 0) + sum over k < depth of w[k] * x[k].
+ * `w` is the address of the first row to multiply; the bias row, when used, stands just before it; `panelBytes` is the
+ * distance from a panel to the next.
+ */
+export function product<V>(
+  y: usize, yStride: usize, x: usize, xStride: usize, rows: i32,
+  w: usize, panelBytes: usize, panels: i32, depth: i32, continued: bool,
+): void {
+  const pairs = rows >> 1;
+  if (pairs > 0) {
+    // Panels outside, rows inside: the weights of a panel are read from memory once and stay in the first cache.
+    let panel = w;
+    let out = y;
+    for (let p = 0; p < panels; p++) {
+      let row = x;
+      let to = out;
+      for (let r = 0; r < pairs; r++) {
+        twoRows<V>(to, yStride, row, xStride, panel, depth, continued);
+        row += xStride << 1;
+        to += yStride << 1;
+      }
+      panel += panelBytes;
+      out += PANEL;
+    }
+  }
+  if (rows & 1) {
+    const last = <usize>(rows - 1);
+    oneRow<V>(y + last * yStride, x + last * xStride, w, panelBytes, panels, depth, continued);
+  }
+}
+
+function oneRow<V>(y: usize, x: usize, w: usize, panelBytes: usize, panels: i32, depth: i32, continued: bool): void {
+  let p = 0;
+  for (; p + 2 <= panels; p += 2) {
+    // One pass where V has four lanes, four passes of eight outputs where it has one.
+    for (let part: usize = 0; part < PANEL; part += sizeof<V>() << 2) {
+      twoPanels<V>(y + part, x, w + part, panelBytes, depth, continued);
+    }
+    w += panelBytes << 1;
+    y += PANEL << 1;
+  }
+  if (p < panels) {
+    for (let part: usize = 0; part < PANEL; part += sizeof<V>() << 2) onePanel<V>(y + part, x, w + part, depth, continued);
+  }
+}
+
+function twoPanels<V>(y: usize, x: usize, w: usize, panelBytes: usize, depth: i32, continued: bool): void {
+  let u = w + panelBytes;
+  const i0 = continued ? y : w - PANEL;
+  const i1 = continued ? y + PANEL : u - PANEL;
+  let a0 = load<V>(i0, 0), a1 = load<V>(i0, sizeof<V>()), a2 = load<V>(i0, 2 * sizeof<V>()), a3 = load<V>(i0, 3 * sizeof<V>());
+  let b0 = load<V>(i1, 0), b1 = load<V>(i1, sizeof<V>()), b2 = load<V>(i1, 2 * sizeof<V>()), b3 = load<V>(i1, 3 * sizeof<V>());
+  const end = x + ((<usize>depth & ~1) << 2);
+  while (x < end) {
+    let s = loadSplat<V>(x);
+    a0 = multiplyAdd<V>(s, load<V>(w, 0), a0);
+    a1 = multiplyAdd<V>(s, load<V>(w, sizeof<V>()), a1);
+    a2 = multiplyAdd<V>(s, load<V>(w, 2 * sizeof<V>()), a2);
+    a3 = multiplyAdd<V>(s, load<V>(w, 3 * sizeof<V>()), a3);
+    b0 = multiplyAdd<V>(s, load<V>(u, 0), b0);
+    b1 = multiplyAdd<V>(s, load<V>(u, sizeof<V>()), b1);
+    b2 = multiplyAdd<V>(s, load<V>(u, 2 * sizeof<V>()), b2);
+    b3 = multiplyAdd<V>(s, load<V>(u, 3 * sizeof<V>()), b3);
+    s = loadSplatNext<V>(x);
+    a0 = multiplyAdd<V>(s, load<V>(w, 64), a0);
+    a1 = multiplyAdd<V>(s, load<V>(w, 64 + sizeof<V>()), a1);
+    a2 = multiplyAdd<V>(s, load<V>(w, 64 + 2 * sizeof<V>()), a2);
+    a3 = multiplyAdd<V>(s, load<V>(w, 64 + 3 * sizeof<V>()), a3);
+    b0 = multiplyAdd<V>(s, load<V>(u, 64), b0);
+    b1 = multiplyAdd<V>(s, load<V>(u, 64 + sizeof<V>()), b1);
+    b2 = multiplyAdd<V>(s, load<V>(u, 64 + 2 * sizeof<V>()), b2);
+    b3 = multiplyAdd<V>(s, load<V>(u, 64 + 3 * sizeof<V>()), b3);
+    x += 8;
+    w += 128;
+    u += 128;
+  }
+  if (depth & 1) {
+    const s = loadSplat<V>(x);
+    a0 = multiplyAdd<V>(s, load<V>(w, 0), a0);
+    a1 = multiplyAdd<V>(s, load<V>(w, sizeof<V>()), a1);
+    a2 = multiplyAdd<V>(s, load<V>(w, 2 * sizeof<V>()), a2);
+    a3 = multiplyAdd<V>(s, load<V>(w, 3 * sizeof<V>()), a3);
+    b0 = multiplyAdd<V>(s, load<V>(u, 0), b0);
+    b1 = multiplyAdd<V>(s, load<V>(u, sizeof<V>()), b1);
+    b2 = multiplyAdd<V>(s, load<V>(u, 2 * sizeof<V>()), b2);
+    b3 = multiplyAdd<V>(s, load<V>(u, 3 * sizeof<V>()), b3);
+  }
+  store<V>(y, a0, 0);
+  store<V>(y, a1, sizeof<V>());
+  store<V>(y, a2, 2 * sizeof<V>());
+  store<V>(y, a3, 3 * sizeof<V>());
+  store<V>(y, b0, 64);
+  store<V>(y, b1, 64 + sizeof<V>());
+  store<V>(y, b2, 64 + 2 * sizeof<V>());
+  store<V>(y, b3, 64 + 3 * sizeof<V>());
+}
+
+function onePanel<V>(y: usize, x: usize, w: usize, depth: i32, continued: bool): void {
+  const init = continued ? y : w - PANEL;
+  let a0 = load<V>(init, 0), a1 = load<V>(init, sizeof<V>()), a2 = load<V>(init, 2 * sizeof<V>()), a3 = load<V>(init, 3 * sizeof<V>());
+  const end = x + (<usize>depth << 2);
+  while (x < end) {
+    const s = loadSplat<V>(x);
+    a0 = multiplyAdd<V>(s, load<V>(w, 0), a0);
+    a1 = multiplyAdd<V>(s, load<V>(w, sizeof<V>()), a1);
+    a2 = multiplyAdd<V>(s, load<V>(w, 2 * sizeof<V>()), a2);
+    a3 = multiplyAdd<V>(s, load<V>(w, 3 * sizeof<V>()), a3);
+    x += 4;
+    w += 64;
+  }
+  store<V>(y, a0, 0);
+  store<V>(y, a1, sizeof<V>());
+  store<V>(y, a2, 2 * sizeof<V>());
+  store<V>(y, a3, 3 * sizeof<V>());
+}
+
+/** One panel for two rows of x. */
+function twoRows<V>(y: usize, yStride: usize, x: usize, xStride: usize, w: usize, depth: i32, continued: bool): void {
+  for (let part: usize = 0; part < PANEL; part += sizeof<V>() << 2) {
+    twoRowsPart<V>(y + part, yStride, x, xStride, w + part, depth, continued);
+  }
+}
+
+// @ts-ignore: decorator
+@inline function twoRowsPart<V>(y: usize, yStride: usize, x: usize, xStride: usize, w: usize, depth: i32, continued: bool): void {
+  let z = x + xStride;
+  const y1 = y + yStride;
+  const i0 = continued ? y : w - PANEL;
+  const i1 = continued ? y1 : w - PANEL;
+  let a0 = load<V>(i0, 0), a1 = load<V>(i0, sizeof<V>()), a2 = load<V>(i0, 2 * sizeof<V>()), a3 = load<V>(i0, 3 * sizeof<V>());
+  let b0 = load<V>(i1, 0), b1 = load<V>(i1, sizeof<V>()), b2 = load<V>(i1, 2 * sizeof<V>()), b3 = load<V>(i1, 3 * sizeof<V>());
+  const end = x + (<usize>depth << 2);
+  while (x < end) {
+    const w0 = load<V>(w, 0), w1 = load<V>(w, sizeof<V>()), w2 = load<V>(w, 2 * sizeof<V>()), w3 = load<V>(w, 3 * sizeof<V>());
+    const s = loadSplat<V>(x);
+    a0 = multiplyAdd<V>(s, w0, a0);
+    a1 = multiplyAdd<V>(s, w1, a1);
+    a2 = multiplyAdd<V>(s, w2, a2);
+    a3 = multiplyAdd<V>(s, w3, a3);
+    const t = loadSplat<V>(z);
+    b0 = multiplyAdd<V>(t, w0, b0);
+    b1 = multiplyAdd<V>(t, w1, b1);
+    b2 = multiplyAdd<V>(t, w2, b2);
+    b3 = multiplyAdd<V>(t, w3, b3);
+    x += 4;
+    z += 4;
+    w += 64;
+  }
+  store<V>(y, a0, 0);
+  store<V>(y, a1, sizeof<V>());
+  store<V>(y, a2, 2 * sizeof<V>());
+  store<V>(y, a3, 3 * sizeof<V>());
+  store<V>(y1, b0, 0);
+  store<V>(y1, b1, sizeof<V>());
+  store<V>(y1, b2, 2 * sizeof<V>());
+  store<V>(y1, b3, 3 * sizeof<V>());
+}

@@ -1,0 +1,126 @@
+// The vector that every kernel is written in: V is v128 (four float32 lanes) in the simd and relaxed builds, f32 (one
+// lane) in the scalar build. Each function below has one arm per build, chosen while compiling: the arm not taken is
+// never compiled. Apart from `multiplyAdd` in the relaxed build, both arms round alike, so the builds agree to the bit.
+
+/** Lanes of V. */
+// @ts-ignore: decorator
+@inline export function lanes<V>(): i32 {
+  return sizeof<V>() >> 2;
+}
+
+// @ts-ignore: decorator
+@inline export function splat<V>(x: f32): V {
+  if (isVector<V>()) return f32x4.splat(x);
+  else return x;
+}
+
+/** The float32 at an address, in every lane. */
+// @ts-ignore: decorator
+@inline export function loadSplat<V>(address: usize): V {
+  if (isVector<V>()) return v128.load32_splat(address);
+  else return load<f32>(address);
+}
+
+/** The float32 after the one at an address, in every lane; an immediate offset, which a parameter can't become. */
+// @ts-ignore: decorator
+@inline export function loadSplatNext<V>(address: usize): V {
+  if (isVector<V>()) return v128.load32_splat(address, 4);
+  else return load<f32>(address, 4);
+}
+
+// @ts-ignore: decorator
+@inline export function add<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.add(a, b);
+  else return a + b;
+}
+
+// @ts-ignore: decorator
+@inline export function sub<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.sub(a, b);
+  else return a - b;
+}
+
+// @ts-ignore: decorator
+@inline export function mul<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.mul(a, b);
+  else return a * b;
+}
+
+// @ts-ignore: decorator
+@inline export function div<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.div(a, b);
+  else return a / b;
+}
+
+/**
+ * a * b + c: two roundings in scalar and simd; in relaxed one or two, as the engine likes. The only function whose
+ * result may differ between builds and engines.
+ */
+// @ts-ignore: decorator
+@inline export function multiplyAdd<V>(a: V, b: V, c: V): V {
+  if (isVector<V>()) {
+    if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+    else return f32x4.add(f32x4.mul(a, b), c);
+  } else return a * b + c;
+}
+
+// @ts-ignore: decorator
+@inline export function sqrtOf<V>(a: V): V {
+  if (isVector<V>()) return f32x4.sqrt(a);
+  else return sqrt<f32>(a);
+}
+
+// @ts-ignore: decorator
+@inline export function absOf<V>(a: V): V {
+  if (isVector<V>()) return f32x4.abs(a);
+  else return abs<f32>(a);
+}
+
+/** Nearest integer, ties to even. */
+// @ts-ignore: decorator
+@inline export function round<V>(a: V): V {
+  if (isVector<V>()) return f32x4.nearest(a);
+  else return nearest<f32>(a);
+}
+
+/** b < a ? b : a, so a NaN in `a` stays; one instruction, where f32x4.min is a sequence on x86. */
+// @ts-ignore: decorator
+@inline export function lower<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.pmin(a, b);
+  else return b < a ? b : a;
+}
+
+/** a < b ? b : a, so a NaN in `a` stays. */
+// @ts-ignore: decorator
+@inline export function upper<V>(a: V, b: V): V {
+  if (isVector<V>()) return f32x4.pmax(a, b);
+  else return a < b ? b : a;
+}
+
+/** a < b ? yes : no, lane by lane; `no` where either is NaN. */
+// @ts-ignore: decorator
+@inline export function selectLess<V>(a: V, b: V, yes: V, no: V): V {
+  if (isVector<V>()) return v128.bitselect(yes, no, f32x4.lt(a, b));
+  else return a < b ? yes : no;
+}
+
+/** `magnitude` (its sign bit clear) with the sign bit of `from`. */
+// @ts-ignore: decorator
+@inline export function withSign<V>(magnitude: V, from: V): V {
+  if (isVector<V>()) return v128.or(magnitude, v128.and(from, i32x4.splat(0x80000000)));
+  else return reinterpret<f32>(reinterpret<u32>(magnitude) | (reinterpret<u32>(from) & 0x80000000));
+}
+
+/** 2^n for an integral n in [-126, 127]. A NaN gives some finite number. */
+// @ts-ignore: decorator
+@inline export function powerOfTwo<V>(n: V): V {
+  if (isVector<V>()) return i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  else return reinterpret<f32>((<i32>n + 127) << 23);
+}
+
+/** floor(n / 2) for an integral n. */
+// @ts-ignore: decorator
+@inline export function half<V>(n: V): V {
+  if (isVector<V>()) return f32x4.floor(f32x4.mul(n, f32x4.splat(0.5)));
+  else return floor<f32>(n * 0.5);
+}
