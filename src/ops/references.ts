@@ -1,0 +1,68 @@
+/** The graph in plain float64 TypeScript: slow, obvious, and what every kernel and build is held to. */
+
+import { RivuletError } from '../errors.js';
+import { checkGraph } from '../graph/check.js';
+import type { Graph, Tensor } from '../graph/graph.js';
+import { toFloat32, toIntegers } from '../graph/tensor.js';
+import { activationOperators, activationReference } from './activations.js';
+import { concatReference, sliceReference } from './copy.js';
+import { binaryOperators, binaryReference } from './elementwise.js';
+import { gatherReference } from './gather.js';
+import { gruReference } from './gru.js';
+import { layerNormalizationReference } from './layer-normalization.js';
+import { gemmReference, matMulReference } from './linear.js';
+import { lstmReference } from './lstm.js';
+import type { Reference, ReferenceTensor } from './operator.js';
+import { rnnReference } from './rnn.js';
+import { identityReference, reshapeReference, squeezeReference, transposeReference, unsqueezeReference } from './shape.js';
+import { softmaxReference } from './softmax.js';
+
+const REFERENCES = new Map<string, Reference>([
+  ['LSTM', lstmReference],
+  ['LSTMP', lstmReference],
+  ['GRU', gruReference],
+  ['RNN', rnnReference],
+  ['MatMul', matMulReference],
+  ['Gemm', gemmReference],
+  ['Gather', gatherReference],
+  ['LayerNormalization', layerNormalizationReference],
+  ['Concat', concatReference],
+  ['Slice', sliceReference],
+  ['Identity', identityReference],
+  ['Squeeze', squeezeReference],
+  ['Unsqueeze', unsqueezeReference],
+  ['Reshape', reshapeReference],
+  ['Transpose', transposeReference],
+  ['Softmax', softmaxReference],
+  ['LogSoftmax', softmaxReference],
+  ...binaryOperators.map(({ op }): [string, Reference] => [op, binaryReference]),
+  ...activationOperators.map(({ op }): [string, Reference] => [op, activationReference]),
+]);
+
+/**
+ * Runs a graph in float64 on whole inputs, shapes as given (`[T, N, ...]`). Explicit states are inputs by their input
+ * name, and come back by their output name. Weights are taken as float32 stores them.
+ */
+export function evaluateReference(
+  graph: Graph,
+  inputs: Readonly<Record<string, ReferenceTensor>>,
+): Record<string, ReferenceTensor> {
+  const values = new Map<string, ReferenceTensor>(Object.entries(inputs));
+  for (const tensor of graph.tensors.values()) values.set(tensor.name, toReference(tensor));
+  for (const node of checkGraph(graph)) {
+    const reference = REFERENCES.get(node.op);
+    if (!reference) throw new RivuletError('UNSUPPORTED_OPERATOR', `no reference for ${node.op}`, { node: node.name });
+    const results = reference(
+      node,
+      node.inputs.map((name) => values.get(name)),
+    );
+    for (const [i, name] of node.outputs.entries()) if (name) values.set(name, results[i]);
+  }
+  const wanted = [...graph.outputs.map(({ name }) => name), ...graph.states.map(({ output }) => output)];
+  return Object.fromEntries(wanted.map((name) => [name, values.get(name)!]));
+}
+
+function toReference(tensor: Tensor): ReferenceTensor {
+  const floating = tensor.type.startsWith('float') || tensor.type === 'bfloat16';
+  return { shape: tensor.shape, data: Float64Array.from(floating ? toFloat32(tensor) : toIntegers(tensor)) };
+}

@@ -1,0 +1,55 @@
+import type { Argument } from '../ops/operator.js';
+import { roundUp } from '../ops/pack.js';
+import type { LoweredGraph } from './lower.js';
+import type { PlanValue } from './plan.js';
+
+/**
+ * Gives every value its place: two values share memory where no call needs both. Offsets are bytes of one row; the arena
+ * multiplies them by the number of rows it is laid out for.
+ */
+export function placeValues(lowered: LoweredGraph): { values: PlanValue[]; rowBytes: number } {
+  const lifetimes = findLifetimes(lowered);
+  const placed: (PlanValue & Lifetime)[] = [];
+  let rowBytes = 0;
+  for (const [name, lifetime] of [...lifetimes].sort((a, b) => a[1].first - b[1].first)) {
+    const width = lowered.widths.get(name)!;
+    // Whole panels of 16 float32: what a linear kernel stores.
+    const stride = roundUp(width * 4, 64);
+    const neighbours = placed
+      .filter((other) => other.first <= lifetime.last && other.last >= lifetime.first)
+      .sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const other of neighbours) {
+      if (offset + stride <= other.offset) break;
+      offset = Math.max(offset, other.offset + other.stride);
+    }
+    placed.push({ name, width, stride, offset, ...lifetime });
+    rowBytes = Math.max(rowBytes, offset + stride);
+  }
+  return { values: placed.map(({ name, width, stride, offset }) => ({ name, width, stride, offset })), rowBytes };
+}
+
+interface Lifetime {
+  /** Index of the first and last call that touches the value; inputs live from before the first, outputs past the last. */
+  first: number;
+  last: number;
+}
+
+function findLifetimes({ widths, calls, inputs, outputs }: LoweredGraph): Map<string, Lifetime> {
+  const lifetimes = new Map<string, Lifetime>();
+  const touch = (name: string, at: number) => {
+    const known = lifetimes.get(name);
+    if (!known) lifetimes.set(name, { first: at, last: at });
+    else known.last = Math.max(known.last, at);
+  };
+  for (const { value } of inputs) touch(value, -1);
+  for (const [at, call] of calls.entries()) {
+    for (const argument of Object.values(call.arguments)) if (isValue(argument)) touch(argument.value, at);
+  }
+  for (const { value } of outputs) touch(value, calls.length);
+  for (const name of widths.keys()) touch(name, lifetimes.get(name)?.first ?? -1);
+  return lifetimes;
+}
+
+const isValue = (argument: Argument): argument is { value: string } =>
+  typeof argument === 'object' && 'value' in argument;

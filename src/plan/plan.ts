@@ -1,0 +1,104 @@
+import type { DataType, Dim, Graph } from '../graph/graph.js';
+import type { Argument, KernelName } from '../ops/operator.js';
+import { fuse } from './fuse.js';
+import { inferTypes } from './infer.js';
+import { lowerGraph } from './lower.js';
+import { placeValues } from './place.js';
+
+/** A named value that a caller gives or gets, one row of it for each time step of each stream. */
+export interface PlanPort {
+  name: string;
+  type: DataType;
+  /** The shape that the graph declares, T and N included. */
+  shape: Dim[];
+  /** Numbers in a row. */
+  size: number;
+  /** The value that holds it. */
+  value: string;
+  /** Token numbers must be below this; absent where they are not tokens. */
+  limit?: number;
+}
+
+/** A buffer of activations: `rows` rows of `stride` bytes, at `offset` * rows from the arena's first activation. */
+export interface PlanValue {
+  name: string;
+  width: number;
+  stride: number;
+  offset: number;
+}
+
+/** A recurrent state: `size` float32 at byte `offset` of a stream's slot. */
+export interface PlanState {
+  name: string;
+  size: number;
+  offset: number;
+  /** What a new stream begins with; zeros where absent. */
+  initial?: Float32Array;
+}
+
+/** Packed weights: `count` float32 at byte `offset` of the weights. */
+export interface PlanWeights {
+  label: string;
+  count: number;
+  offset: number;
+  fill(target: Float32Array): void;
+}
+
+/** Argument words beside the weights, whose address is itself an argument. */
+export interface PlanRecord {
+  label: string;
+  words: Argument[];
+}
+
+export interface PlanCall {
+  kernel: KernelName;
+  /** The graph's node, for people. */
+  node: string;
+  /** In the order of the kernel's argument words. */
+  arguments: Record<string, Argument>;
+}
+
+/** A line of `summary()`. */
+export interface PlanLayer {
+  name: string;
+  op: string;
+  shape: Dim[];
+  parameters: number;
+}
+
+/** What runs: data alone, read by the runtime and by the compiler. */
+export interface Plan {
+  name: string;
+  inputs: PlanPort[];
+  outputs: PlanPort[];
+  layers: PlanLayer[];
+  parameters: number;
+  values: PlanValue[];
+  /** Bytes of activations for one row, all values together. */
+  rowBytes: number;
+  states: PlanState[];
+  /** Bytes of a stream's slot. */
+  slotBytes: number;
+  weights: PlanWeights[];
+  /** Bytes of all packed weights. */
+  weightBytes: number;
+  records: PlanRecord[];
+  calls: PlanCall[];
+  /** Working memory of the neediest call, in bytes: for each row, for each stream, and once. */
+  scratch: { perRow: number; perStream: number; fixed: number };
+  /** Why the graph runs on whole sequences only; absent where it streams. */
+  wholeSequence?: string;
+  /** Whether steps must be executed one at a time. */
+  singleSteps: boolean;
+}
+
+/**
+ * Graph -> Plan: fuses nodes, finds every shape, lists kernel calls and places values. Weights are packed later, into
+ * the arena itself.
+ *
+ * @throws RivuletError `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR` or `UNSUPPORTED_ATTRIBUTE`, naming the node.
+ */
+export function makePlan(graph: Graph): Plan {
+  const lowered = lowerGraph(fuse(inferTypes(graph)));
+  return { ...lowered, ...placeValues(lowered) };
+}

@@ -1,0 +1,107 @@
+import { RivuletError } from '../errors.js';
+import type { PlanPort } from '../plan/plan.js';
+import type { Arena } from './arena.js';
+import type { KernelExports } from './kernels.js';
+import type { Program } from './program.js';
+
+/** Rows up to this long are copied by a loop; a typed array's `set` costs about as much as copying 60 numbers. */
+const SHORT = 64;
+
+/**
+ * Where a port's numbers come from or go to during one call: an array of the caller's on one side, rows of the arena on
+ * the other. Element `base(stream, step) + i` (or `+ inner[i]`) of `data` is number i of that row.
+ */
+export class Channel {
+  /** float32 index of the port's first row, and float32 from a row to the next. */
+  private index = 0;
+  private stride = 0;
+  private readonly integer: boolean;
+  data: ArrayLike<number> = [];
+  streamStride = 0;
+  stepStride = 0;
+  inner: Int32Array | undefined;
+
+  constructor(readonly port: PlanPort) {
+    this.integer = port.type !== 'float32';
+  }
+
+  /** Finds the rows again after the program was laid out anew. */
+  bind(program: Program): void {
+    this.index = program.indexOf(this.port.value);
+    this.stride = program.strideOf(this.port.value);
+  }
+
+  /** Points at the caller's array: [streams][steps][size], the usual order. */
+  attach(data: ArrayLike<number>, steps: number): void {
+    this.data = data;
+    this.stepStride = this.port.size;
+    this.streamStride = this.port.size * steps;
+    this.inner = undefined;
+  }
+
+  /** Copies one row in. Numbers are rounded to float32, tokens kept as integers. */
+  write(arena: Arena, row: number, stream: number, step: number): void {
+    const { data, inner } = this;
+    const { size } = this.port;
+    const from = stream * this.streamStride + step * this.stepStride;
+    const to = this.index + row * this.stride;
+    const target = this.integer ? arena.u32 : arena.f32;
+    if (inner) for (let i = 0; i < size; i++) target[to + i] = data[from + inner[i]];
+    else if (size > SHORT && data instanceof Float32Array) {
+      arena.f32.set(data.length === size ? data : data.subarray(from, from + size), to);
+    } else for (let i = 0; i < size; i++) target[to + i] = data[from + i];
+  }
+
+  /** Copies one row out. */
+  read(arena: Arena, row: number, stream: number, step: number): void {
+    const { inner } = this;
+    const data = this.data as Float32Array;
+    const { f32 } = arena;
+    const to = stream * this.streamStride + step * this.stepStride;
+    const from = this.index + row * this.stride;
+    for (let i = 0; i < this.port.size; i++) data[to + (inner ? inner[i] : i)] = f32[from + i];
+  }
+
+  /** Whether row 0, already written, holds finite numbers alone. */
+  rowIsFinite(kernels: KernelExports): boolean {
+    return this.integer || kernels.finite(this.index * 4, this.port.size) === 1;
+  }
+
+  /** Refuses an array of the wrong length. */
+  checkLength(data: ArrayLike<number>, expected: number, what: string): void {
+    if (data.length === expected) return;
+    throw new RivuletError('INVALID_INPUT', `${what} "${this.port.name}" has the wrong length`, {
+      tensor: this.port.name,
+      expected: `${expected} numbers (${this.port.size} a step)`,
+      found: `${data.length}`,
+    });
+  }
+
+  /** Refuses token numbers that are none. */
+  checkTokens(data: ArrayLike<number>): void {
+    if (!this.integer) return;
+    const limit = this.port.limit ?? 2 ** 31;
+    for (let i = 0; i < data.length; i++) {
+      if (Number.isInteger(data[i]) && data[i] >= 0 && data[i] < limit) continue;
+      throw new RivuletError('INVALID_INPUT', `number ${i} of "${this.port.name}" is no token`, {
+        tensor: this.port.name,
+        expected: `an integer from 0 to ${limit - 1}`,
+        found: String(data[i]),
+      });
+    }
+  }
+
+  /** Refuses NaN, infinities and what becomes one as float32. */
+  checkFinite(data: ArrayLike<number>): void {
+    if (this.integer) return;
+    for (let i = 0; i < data.length; i++) {
+      if (Number.isFinite(Math.fround(data[i]))) continue;
+      throw new RivuletError('NON_FINITE_INPUT', `number ${i} of "${this.port.name}" is not finite`, {
+        tensor: this.port.name,
+        expected: 'finite float32',
+        found: String(data[i]),
+        hint: "Clean the data, or load the model with nonFinite: 'propagate'",
+      });
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { RivuletError } from '../errors.js';
+import type { Plan } from '../plan/plan.js';
+import { Arena } from './arena.js';
+import { Channel } from './channel.js';
+import { BUILDS, type Build, instantiateKernels, type KernelExports } from './kernels.js';
+import { Program } from './program.js';
+import { SlotPool } from './slots.js';
+
+/** What a call does with NaN and infinities in its inputs. */
+export type NonFinite = 'reject' | 'propagate';
+
+/**
+ * A plan in memory, ready to run: kernels, weights, activations, slots. It knows slots and rows; Model and Stream give
+ * them their public face.
+ */
+export class Engine {
+  readonly arena = new Arena();
+  readonly build: Build;
+  readonly program: Program;
+  readonly pool: SlotPool;
+  readonly inputs: Channel[];
+  readonly outputs: Channel[];
+  disposed = false;
+  private readonly kernels: KernelExports;
+  private calls = 0;
+
+  constructor(
+    readonly plan: Plan,
+    readonly fingerprint: readonly [number, number],
+    private readonly nonFinite: NonFinite,
+    module: WebAssembly.Module,
+  ) {
+    this.kernels = instantiateKernels(module, this.arena.memory);
+    this.build = BUILDS[this.kernels.build()];
+    this.arena.startAt(this.kernels.heapBase());
+    this.program = new Program(this.arena, plan);
+    this.pool = new SlotPool(this.arena, plan);
+    this.inputs = plan.inputs.map((port) => new Channel(port));
+    this.outputs = plan.outputs.map((port) => new Channel(port));
+    this.bind();
+  }
+
+  /** A number that no earlier call had: marks the streams of one call, to see a stream given twice. */
+  nextCall(): number {
+    return ++this.calls;
+  }
+
+  /** Refuses single steps where the graph needs the future. */
+  checkStreamable(): void {
+    if (this.plan.wholeSequence === undefined) return;
+    throw new RivuletError('NOT_STREAMABLE', 'this model needs whole sequences', {
+      found: this.plan.wholeSequence,
+      hint: 'Use model.run with shapes',
+    });
+  }
+
+  /**
+   * One step of one slot: the heart. The channels' data is attached; nothing is allocated. What is refused is refused
+   * before the kernels run.
+   */
+  step(slot: number): void {
+    const { arena, program, inputs, outputs } = this;
+    for (let i = 0; i < inputs.length; i++) {
+      const channel = inputs[i];
+      if (channel.data.length !== channel.port.size) channel.checkLength(channel.data, channel.port.size, 'input');
+      channel.checkTokens(channel.data);
+      channel.write(arena, 0, 0, 0);
+      if (this.nonFinite === 'reject' && !channel.rowIsFinite(this.kernels)) channel.checkFinite(channel.data);
+    }
+    arena.u32[program.slotList >> 2] = slot;
+    this.kernels.execute(program.address, program.calls, program.slotList, 1, 1);
+    for (let i = 0; i < outputs.length; i++) outputs[i].read(arena, 0, 0, 0);
+  }
+
+  /** Checks all the input of a longer call before its first step, so that a refusal leaves every state as it was. */
+  checkInputs(rows: number): void {
+    for (const channel of this.inputs) {
+      if (!channel.inner) channel.checkLength(channel.data, rows * channel.port.size, 'input');
+      channel.checkTokens(channel.data);
+      if (this.nonFinite === 'reject') channel.checkFinite(channel.data);
+    }
+  }
+
+  /** `steps` steps of n slots, in pieces of as many rows as activations are laid out for. Inputs are checked already. */
+  advance(slots: ArrayLike<number>, n: number, steps: number): void {
+    const { plan, program } = this;
+    if (plan.wholeSequence !== undefined && steps > program.rows) {
+      program.need(steps);
+      this.bind();
+    }
+    const whole = plan.wholeSequence !== undefined;
+    const most = whole ? Math.max(1, Math.floor(program.rows / steps)) : program.rows;
+    for (let first = 0; first < n; first += most) {
+      const count = Math.min(most, n - first);
+      const { u32 } = this.arena;
+      for (let s = 0; s < count; s++) u32[(program.slotList >> 2) + s] = slots[first + s];
+      const piece = whole ? steps : plan.singleSteps ? 1 : Math.max(1, Math.floor(program.rows / count));
+      for (let step = 0; step < steps; step += piece) {
+        this.runPiece(first, count, step, Math.min(piece, steps - step));
+      }
+    }
+  }
+
+  private runPiece(first: number, count: number, step: number, steps: number): void {
+    const { arena, program, inputs, outputs } = this;
+    for (let i = 0; i < inputs.length; i++) {
+      for (let t = 0; t < steps; t++) {
+        for (let s = 0; s < count; s++) inputs[i].write(arena, t * count + s, first + s, step + t);
+      }
+    }
+    this.kernels.execute(program.address, program.calls, program.slotList, count, steps);
+    for (let i = 0; i < outputs.length; i++) {
+      for (let t = 0; t < steps; t++) {
+        for (let s = 0; s < count; s++) outputs[i].read(arena, t * count + s, first + s, step + t);
+      }
+    }
+  }
+
+  /** A slot's states without padding, in the plan's order. */
+  readState(slot: number): Float32Array {
+    const { f32 } = this.arena;
+    const { states } = this.plan;
+    const state = new Float32Array(states.reduce((sum, { size }) => sum + size, 0));
+    let at = 0;
+    for (const { offset, size } of states) {
+      state.set(f32.subarray((slot + offset) / 4, (slot + offset) / 4 + size), at);
+      at += size;
+    }
+    return state;
+  }
+
+  writeState(slot: number, state: Float32Array): void {
+    let at = 0;
+    for (const { offset, size } of this.plan.states) {
+      this.arena.f32.set(state.subarray(at, at + size), (slot + offset) / 4);
+      at += size;
+    }
+  }
+
+  private bind(): void {
+    for (const channel of [...this.inputs, ...this.outputs]) channel.bind(this.program);
+  }
+}
