@@ -1,0 +1,108 @@
+import { type Ending, generate, Sampler, type TokenStream, Vocabulary } from '../text/index.js';
+import type { Verb } from './host.js';
+import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
+import { KERNELS } from './options.js';
+import { count, figure, printable } from './output.js';
+
+export const generateVerb: Verb = {
+  name: 'generate',
+  summary: 'Writes text with a character model, as it is made',
+  positionals: ['MODEL'],
+  notes: [
+    MODEL_NOTE,
+    'The same seed gives the same text on every machine, unless --kernels relaxed is asked for.',
+    'In TEXT, \\n is a line end, \\t a tab and \\\\ a backslash.',
+    'To go on from a saved state, pass the last character of the text before as the prompt.',
+  ],
+  options: {
+    prompt: { short: 'p', value: 'TEXT', help: 'Text to go on from (default: a line end)' },
+    length: { short: 'n', value: 'N', help: 'Characters to make (default: 500)' },
+    temperature: { short: 't', value: 'X', help: 'Below 1 bolder, above 1 more varied, 0 the likeliest (default: 1)' },
+    'top-k': { value: 'K', help: 'Draw from the K likeliest characters only' },
+    'top-p': { value: 'P', help: 'Draw from the likeliest characters that have probability P together' },
+    seed: { short: 's', value: 'N', help: 'Seed of the draws (default: a random one, told at the end)' },
+    stop: { value: 'TEXT', multiple: true, help: 'End before this text' },
+    ...STATE,
+    ...KERNELS,
+  },
+  examples: [
+    'rivulet generate models/shakespeare --prompt "ROMEO:" --temperature 0.8 --seed 1',
+    'rivulet generate models/shakespeare --stop "\\n\\n" --save-state romeo.state',
+  ],
+
+  async run(args, context) {
+    const { stdout, stderr, signal } = context;
+    const length = args.number('length', { min: 0, integer: true }) ?? 500;
+    const stop = args.list('stop').map(unescapeText);
+    const prompt = unescapeText(args.text('prompt') ?? '');
+    const sampler = new Sampler({
+      temperature: args.number('temperature', { min: 0 }),
+      topK: args.number('top-k', { min: 1, integer: true }),
+      topP: args.number('top-p', { min: Number.MIN_VALUE, max: 1 }),
+      seed: args.number('seed', { min: 0, integer: true }),
+    });
+    const model = await openModel(args, context);
+    const vocabulary = Vocabulary.of(model);
+    const stream = await openStream(model, args, context);
+    const timed = new TimedStream(stream);
+
+    const started = performance.now();
+    const pieces = generate(timed, vocabulary, { prompt, length, stop, sampler, signal });
+    let ending: Ending;
+    let last = '\n';
+    try {
+      for (;;) {
+        const { done, value } = await pieces.next();
+        if (done) {
+          ending = value;
+          break;
+        }
+        last = value;
+        await stdout.write(stdout.isTerminal ? printable(value) : value);
+      }
+    } finally {
+      // The prompt of the shell, or the line below, begins on a line of its own.
+      if (stdout.isTerminal && !last.endsWith('\n')) await stdout.write('\n').catch(() => undefined);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    await saveState(stream, args);
+    await stdout.flush();
+    const speed = `${count(ending.count / seconds)} characters/s, ${figure(timed.microsecondsPerStep, 3)} µs per step`;
+    const how = `${model.kernels} kernels, seed ${sampler.seed}`;
+    await stderr.write(stderr.dim(`${count(ending.count)} characters in ${figure(seconds, 3)} s: ${speed} (${how})`));
+    await stderr.write('\n');
+  },
+};
+
+/** Adds up the time that the model's steps take, apart from sampling and output. */
+class TimedStream implements TokenStream {
+  readonly model;
+  #milliseconds = 0;
+  #steps = 0;
+
+  constructor(private readonly stream: TokenStream) {
+    this.model = stream.model;
+  }
+
+  get microsecondsPerStep(): number {
+    return this.#steps === 0 ? 0 : (1000 * this.#milliseconds) / this.#steps;
+  }
+
+  step(token: number, out?: Float32Array): Float32Array {
+    const started = performance.now();
+    const logits = this.stream.step(token, out);
+    this.#milliseconds += performance.now() - started;
+    this.#steps++;
+    return logits;
+  }
+
+  run(tokens: ArrayLike<number>, out?: Float32Array): Float32Array {
+    return this.stream.run(tokens, out);
+  }
+}
+
+/** Shells make it hard to pass a line end, so `\n`, `\t` and `\\` mean what they do in source code. */
+function unescapeText(text: string): string {
+  const meanings: Readonly<Record<string, string>> = { n: '\n', t: '\t', '\\': '\\' };
+  return text.replace(/\\([nt\\])/g, (_, letter: string) => meanings[letter]);
+}

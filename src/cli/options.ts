@@ -1,0 +1,130 @@
+import { parseArgs } from 'node:util';
+
+/** A command line that makes no sense: exit code 2, with a hint at --help. */
+export class UsageError extends Error {}
+
+export interface Option {
+  /** One letter, for `-o`. */
+  short?: string;
+  /** Name of the value in the help; without one the option is a flag. */
+  value?: string;
+  /** May be given several times. */
+  multiple?: boolean;
+  help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** The part of a verb that the command line and its help are made of. */
+export interface Syntax {
+  readonly name: string;
+  /** One line, without a full stop. */
+  readonly summary: string;
+  /** Names of the positional arguments; optional ones in brackets, and last. */
+  readonly positionals: readonly string[];
+  readonly options: Options;
+  /** Lines of prose about the arguments, under the usage. */
+  readonly notes?: readonly string[];
+  /** Command lines that work as they stand, with the right files. */
+  readonly examples: readonly string[];
+}
+
+export const HELP: Option = { short: 'h', help: 'Show this help' };
+
+/** A verb's arguments. Each getter checks what it gives and throws UsageError. */
+export class Arguments {
+  readonly positionals: readonly string[];
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  /** @throws UsageError for an unknown option, a value missing or too much, too few or too many positionals */
+  constructor(syntax: Syntax, argv: readonly string[]) {
+    const { positionals, values } = parse({ help: HELP, ...syntax.options }, argv);
+    this.#values = values;
+    this.positionals = positionals;
+    if (this.flag('help')) return;
+    const required = syntax.positionals.filter((name) => !name.startsWith('['));
+    if (positionals.length < required.length) throw new UsageError(`${required[positionals.length]} is missing`);
+    if (positionals.length > syntax.positionals.length) {
+      throw new UsageError(`Unexpected argument "${positionals[syntax.positionals.length]}"`);
+    }
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    return this.#values[name] as string | undefined;
+  }
+
+  list(name: string): string[] {
+    return (this.#values[name] as string[] | undefined) ?? [];
+  }
+
+  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+    const value = this.text(name);
+    if (value === undefined || choices.includes(value as Choice)) return value as Choice | undefined;
+    throw new UsageError(`--${name} takes one of ${choices.join(', ')}, not "${value}"`);
+  }
+
+  /** A number in `[min, max]`, both included, written in decimal. */
+  number(name: string, rule: { min: number; max?: number; integer?: boolean }): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const { min, max = rule.integer ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE, integer = false } = rule;
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
+    const range = rule.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new UsageError(`--${name} takes ${integer ? 'an integer' : 'a number'} ${range}, not "${text}"`);
+  }
+}
+
+function parse(options: Options, argv: readonly string[]) {
+  const config = Object.entries(options).map(([name, { short, value, multiple = false }]) => [
+    name,
+    { type: value === undefined ? 'boolean' : 'string', multiple, ...(short === undefined ? {} : { short }) },
+  ]);
+  try {
+    return parseArgs({ args: [...argv], options: Object.fromEntries(config), allowPositionals: true, strict: true });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(reworded(error.message));
+    throw error;
+  }
+}
+
+/** Node's messages are good; what follows the first sentence is not about this program. */
+function reworded(message: string): string {
+  const [sentence] = message.split(/\.\s|\n/);
+  const isAmbiguous = sentence.endsWith('ambiguous');
+  return (
+    sentence.replace(/\.$/, '') + (isAmbiguous ? '; write --option=VALUE for a value that begins with a dash' : '')
+  );
+}
+
+/** The help of one verb. */
+export function helpOf(syntax: Syntax): string {
+  const rows = Object.entries({ ...syntax.options, help: HELP }).map(([name, { short, value, multiple, help }]) => [
+    `${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`,
+    multiple ? `${help} (repeatable)` : help,
+  ]);
+  const sections = [
+    `${syntax.summary}.`,
+    `Usage: rivulet ${[syntax.name, ...syntax.positionals].join(' ')} [options]`,
+    ...(syntax.notes ? [syntax.notes.join('\n')] : []),
+    `Options:\n${columns(rows)}`,
+    `${syntax.examples.length > 1 ? 'Examples' : 'Example'}:\n${syntax.examples.map((line) => `  ${line}`).join('\n')}`,
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** Rows of two texts, the second ones aligned. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
+}
+
+/** Options that several verbs share. */
+export const KERNELS: Options = {
+  kernels: { value: 'BUILD', help: 'auto, relaxed, simd or scalar: which kernels compute (default: auto)' },
+};
+export const JSON_OUTPUT: Options = { json: { help: 'Print JSON instead of text' } };

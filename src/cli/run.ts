@@ -1,0 +1,141 @@
+import { addAbortSignal } from 'node:stream';
+import { RivuletError } from '../errors.js';
+import type { Port, Stream } from '../index.js';
+import { CsvSplitter, formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writeCsv } from '../io/csv.js';
+import { writeNpy } from '../io/npy.js';
+import { writeFile } from './files.js';
+import type { Context, Verb } from './host.js';
+import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
+import { KERNELS } from './options.js';
+import { NPY_START, portsOf, readSeries, runSeries, wrongWidth } from './series.js';
+
+const STDIN = 'standard input';
+const FORMATS = ['csv', 'npy'] as const;
+
+export const runVerb: Verb = {
+  name: 'run',
+  summary: 'Feeds a series through a model, step by step, and writes what comes out',
+  positionals: ['MODEL', '[INPUT]'],
+  notes: [
+    MODEL_NOTE,
+    'INPUT is a .npy of shape [T, inputs] or a CSV with a row for each step; without it, or with -, standard input.',
+    'From standard input to standard output, each CSV line is answered as it arrives.',
+    'A CSV that names its columns in the first line is answered by one that does.',
+  ],
+  options: {
+    output: { short: 'o', value: 'FILE', help: 'Where to write: .npy, .csv, or - for standard output (default: -)' },
+    format: { value: 'FORMAT', help: 'csv or npy: what INPUT is (default: its content decides)' },
+    'output-format': { value: 'FORMAT', help: 'csv or npy: what to write (default: by the name of FILE, else csv)' },
+    ...STATE,
+    ...KERNELS,
+  },
+  examples: [
+    'rivulet run model.safetensors inputs.npy --output outputs.npy',
+    'tail -f sensor.csv | rivulet run model.safetensors',
+  ],
+
+  async run(args, context) {
+    const { stdout } = context;
+    const [, path = '-'] = args.positionals;
+    const format = args.choice('format', FORMATS);
+    const outputPath = args.text('output') ?? '-';
+    const outputFormat = args.choice('output-format', FORMATS) ?? (outputPath.endsWith('.npy') ? 'npy' : 'csv');
+
+    const model = await openModel(args, context);
+    const { input, output } = portsOf(model);
+    const stream = await openStream(model, args, context);
+
+    let content: Uint8Array;
+    if (path === '-') {
+      const pieces = addAbortSignal(context.signal, context.stdin)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+      const first = await pieces.next();
+      const isNpy = format === undefined ? !first.done && first.value[0] === NPY_START : format === 'npy';
+      if (!isNpy && outputFormat === 'csv' && outputPath === '-') {
+        await answerLines(resume(first, pieces), stream, input, output, context);
+        await saveState(stream, args);
+        return;
+      }
+      content = await collect(resume(first, pieces));
+    } else {
+      content = await readBytes(path, context);
+    }
+
+    const series = readSeries(content, path === '-' ? STDIN : path, input.size, format);
+    const data = await runSeries(stream, series, context);
+    const shape = [series.steps, output.size];
+    const result =
+      outputFormat === 'npy' ? writeNpy(data, shape) : writeCsv(data, shape, series.columns && columnsOf(output));
+    if (outputPath === '-') await stdout.write(result);
+    else await writeFile(outputPath, result);
+    await saveState(stream, args);
+  },
+};
+
+/** Names of an output's columns: the port's own, numbered where there are several. */
+function columnsOf({ name, size }: Port): string[] {
+  return size === 1 ? [name] : Array.from({ length: size }, (_, i) => `${name}_${i}`);
+}
+
+/** One CSV line in, one step, one CSV line out. */
+async function answerLines(
+  pieces: AsyncIterable<Uint8Array>,
+  stream: Stream,
+  input: Port,
+  output: Port,
+  { stdout }: Context,
+): Promise<void> {
+  const x = new Float64Array(input.size);
+  const y = new Float32Array(output.size);
+  let isFirst = true;
+  let blank: number | undefined;
+  for await (const { text, line } of recordsOf(pieces)) {
+    if (text === '') {
+      blank ??= line;
+      continue;
+    }
+    if (blank !== undefined) {
+      throw new RivuletError('INVALID_FILE', `Line ${blank} is blank`, {
+        file: STDIN,
+        expected: `${input.size} numbers`,
+      });
+    }
+    const isHeader = isFirst && readCsv(text).columns !== undefined;
+    isFirst = false;
+    const fields = parseCsvLine(text, { file: STDIN, line });
+    if (fields.length !== input.size) {
+      throw wrongWidth(`${STDIN}, line ${line}`, `${input.size} columns`, String(fields.length));
+    }
+    if (isHeader) {
+      await stdout.write(`${formatCsvLine(columnsOf(output))}\n`);
+      continue;
+    }
+    for (const [i, field] of fields.entries()) x[i] = parseCsvNumber(field, { file: STDIN, line, column: i + 1 });
+    stream.step(x, y);
+    await stdout.write(`${formatCsvLine(y)}\n`);
+  }
+}
+
+async function* recordsOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ text: string; line: number }> {
+  const splitter = new CsvSplitter({ file: STDIN });
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined });
+    } catch (cause) {
+      throw new RivuletError('INVALID_FILE', 'Not text in UTF-8', { file: STDIN, cause });
+    }
+  };
+  for await (const piece of pieces) yield* splitter.push(decode(piece));
+  yield* splitter.push(decode());
+  yield* splitter.end();
+}
+
+async function* resume(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for (let result = first; !result.done; result = await rest.next()) yield result.value;
+}
+
+async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}

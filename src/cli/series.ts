@@ -1,0 +1,90 @@
+import { RivuletError } from '../errors.js';
+import type { Model, Port, Stream } from '../index.js';
+import { readCsv } from '../io/csv.js';
+import { readNpy } from '../io/npy.js';
+import { Pacer } from '../text/pause.js';
+import { type Context, throwIfInterrupted } from './host.js';
+import { Progress } from './progress.js';
+
+/** Steps of numbers: `[steps, width]`. */
+export interface Series {
+  data: Exclude<ReturnType<typeof readNpy>['data'], BigInt64Array | BigUint64Array>;
+  steps: number;
+  width: number;
+  /** Names of the columns, where a CSV has them. */
+  columns: string[] | undefined;
+}
+
+/** First byte of every .npy file, and of no text in UTF-8. */
+export const NPY_START = 0x93;
+
+/** Steps between two looks at the clock. */
+const CHUNK = 64;
+
+/** The one input and the one output that a series goes through. */
+export function portsOf(model: Model): { input: Port; output: Port } {
+  const [input] = model.inputs;
+  const [output] = model.outputs;
+  if (model.inputs.length !== 1 || model.outputs.length !== 1) {
+    throw new RivuletError('INVALID_INPUT', `A series can't be fed to model "${model.name}"`, {
+      expected: 'one input and one output',
+      found: `${model.inputs.length} and ${model.outputs.length}`,
+      hint: 'Use the library: stream.step takes and gives records by name',
+    });
+  }
+  return { input, output };
+}
+
+/**
+ * Reads a .npy of shape [T, width], [T, 1, width] or, where the width is 1, [T], or a CSV with a row for each step.
+ *
+ * @param format what `content` is; by default it is looked at
+ * @throws RivuletError `INVALID_FILE`, or `INVALID_INPUT` for another width
+ */
+export function readSeries(content: Uint8Array, file: string, width: number, format?: 'npy' | 'csv'): Series {
+  if ((format ?? (content[0] === NPY_START ? 'npy' : 'csv')) === 'csv') {
+    const { data, rows, columns, width: found } = readCsv(decodeText(content, file), { file });
+    if (found !== width) throw wrongWidth(file, `${width} columns`, String(found));
+    return { data, steps: rows, width, columns };
+  }
+  const { data, shape } = readNpy(content, file);
+  const [steps = 0, ...rest] = shape;
+  const row = rest.length === 2 && rest[0] === 1 ? rest.slice(1) : rest;
+  if (shape.length === 0 || row.length > 1 || (row[0] ?? 1) !== width) {
+    throw wrongWidth(file, `shape [T, ${width}]`, `[${shape.join(', ')}]`);
+  }
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return { data: isBig ? Float64Array.from(data, Number) : data, steps, width, columns: undefined };
+}
+
+export function wrongWidth(file: string, expected: string, found: string): RivuletError {
+  return new RivuletError('INVALID_INPUT', 'Wrong number of values per step for this model', { file, expected, found });
+}
+
+/** @throws RivuletError `INVALID_FILE` for what is no UTF-8 */
+export function decodeText(content: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch (cause) {
+    throw new RivuletError('INVALID_FILE', 'Not text in UTF-8', { file, cause });
+  }
+}
+
+/** Outputs `[steps, outputs]` of the stream for the steps of a series, with progress and the event loop kept turning. */
+export function runSeries(stream: Stream, series: Series, { stderr, signal }: Context): Promise<Float32Array> {
+  const { input, output } = portsOf(stream.model);
+  const out = new Float32Array(series.steps * output.size);
+  return Progress.during(stderr, 'Running', async (progress) => {
+    const pacer = new Pacer();
+    for (let start = 0; start < series.steps; start += CHUNK) {
+      const end = Math.min(start + CHUNK, series.steps);
+      const part = series.data.subarray(start * input.size, end * input.size);
+      stream.run(part, out.subarray(start * output.size, end * output.size));
+      if (!pacer.isDue()) continue;
+      progress.update(end, series.steps);
+      await pacer.pause();
+      throwIfInterrupted(signal);
+    }
+    return out;
+  });
+}
