@@ -18,7 +18,7 @@
 
 import { activate, sigmoidOf, tanhOf } from './activation';
 import { align16, arg, argFloat, copyWords, slotOf } from './memory';
-import { PANEL, product } from './product';
+import { PANEL, product, rowProduct } from './product';
 import { add, lower, mul, splat, sub, upper } from './vector';
 
 export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void {
@@ -51,7 +51,7 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
     // x and h side by side: one pass over the weights, in the order in which they lie.
     copyWords(gathered, x, <usize>inputs << 2);
     copyWords(gathered + (<usize>inputs << 2), slotOf(slots, 0) + hAt, stateBytes);
-    product<V>(scratch, preStride, gathered, 0, 1, inputWeights, panelBytes, panels, inputs + recurrent, false);
+    rowProduct<V>(scratch, gathered, inputWeights, panelBytes, panels, inputs + recurrent, false);
   } else {
     product<V>(scratch, preStride, x, xStride, rows, inputWeights, panelBytes, panels, inputs, false);
   }
@@ -70,7 +70,7 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
         const full = unprojected + <usize>s * (<usize>panels << 4);
         gates<V>(row, slot + cAt, full, full, panels, extras);
         const short = unprojected + <usize>n * (<usize>panels << 4);
-        product<V>(short, 0, full, 0, 1, projection + PANEL, <usize>(1 + hidden) * PANEL, (projected + 15) >> 4, hidden, false);
+        rowProduct<V>(short, full, projection + PANEL, <usize>(1 + hidden) * PANEL, (projected + 15) >> 4, hidden, false);
         copyWords(slot + hAt, short, stateBytes);
         copyWords(out, short, stateBytes);
       } else {

@@ -8,7 +8,7 @@
 import { activateRow } from './activation';
 import { clipped } from './lstm';
 import { align16, arg, argFloat, copyWords, slotOf } from './memory';
-import { PANEL, product } from './product';
+import { PANEL, product, rowProduct } from './product';
 
 export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void {
   const x = arg(args, 0), xStride = arg(args, 1), y = arg(args, 2), yStride = arg(args, 3);
@@ -30,7 +30,7 @@ export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
   if (rows == 1) {
     copyWords(gathered, x, inputBytes);
     copyWords(gathered + inputBytes, slotOf(slots, 0) + hAt, hBytes);
-    product<V>(scratch, preStride, gathered, 0, 1, weights + PANEL, panelBytes, panels, inputs + hidden, false);
+    rowProduct<V>(scratch, gathered, weights + PANEL, panelBytes, panels, inputs + hidden, false);
   } else {
     product<V>(scratch, preStride, x, xStride, rows, weights + PANEL, panelBytes, panels, inputs, false);
   }

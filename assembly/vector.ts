@@ -2,12 +2,6 @@
 // lane) in the scalar build. Each function below has one arm per build, chosen while compiling: the arm not taken is
 // never compiled. Apart from `multiplyAdd` in the relaxed build, both arms round alike, so the builds agree to the bit.
 
-/** Lanes of V. */
-// @ts-ignore: decorator
-@inline export function lanes<V>(): i32 {
-  return sizeof<V>() >> 2;
-}
-
 // @ts-ignore: decorator
 @inline export function splat<V>(x: f32): V {
   if (isVector<V>()) return f32x4.splat(x);
@@ -60,8 +54,8 @@
 @inline export function multiplyAdd<V>(a: V, b: V, c: V): V {
   if (isVector<V>()) {
     if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-    else return f32x4.add(f32x4.mul(a, b), c);
-  } else return a * b + c;
+    else return f32x4.add(c, f32x4.mul(a, b));
+  } else return c + a * b;
 }
 
 // @ts-ignore: decorator
@@ -74,13 +68,6 @@
 @inline export function absOf<V>(a: V): V {
   if (isVector<V>()) return f32x4.abs(a);
   else return abs<f32>(a);
-}
-
-/** Nearest integer, ties to even. */
-// @ts-ignore: decorator
-@inline export function round<V>(a: V): V {
-  if (isVector<V>()) return f32x4.nearest(a);
-  else return nearest<f32>(a);
 }
 
 /** b < a ? b : a, so a NaN in `a` stays; one instruction, where f32x4.min is a sequence on x86. */
@@ -111,16 +98,46 @@
   else return reinterpret<f32>(reinterpret<u32>(magnitude) | (reinterpret<u32>(from) & 0x80000000));
 }
 
-/** 2^n for an integral n in [-126, 127]. A NaN gives some finite number. */
+/** -|a|: the sign bit set. */
 // @ts-ignore: decorator
-@inline export function powerOfTwo<V>(n: V): V {
-  if (isVector<V>()) return i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  else return reinterpret<f32>((<i32>n + 127) << 23);
+@inline export function negativeAbs<V>(a: V): V {
+  if (isVector<V>()) return v128.or(a, i32x4.splat(0x80000000));
+  else return reinterpret<f32>(reinterpret<u32>(a) | 0x80000000);
 }
 
-/** floor(n / 2) for an integral n. */
+/** `yes` where a's sign bit is set, else `no`. */
 // @ts-ignore: decorator
-@inline export function half<V>(n: V): V {
-  if (isVector<V>()) return f32x4.floor(f32x4.mul(n, f32x4.splat(0.5)));
-  else return floor<f32>(n * 0.5);
+@inline export function selectNegative<V>(a: V, yes: V, no: V): V {
+  if (isVector<V>()) return v128.bitselect(yes, no, i32x4.shr_s(a, 31));
+  else return reinterpret<i32>(a) < 0 ? yes : no;
+}
+
+// Powers of two from t = 1.5 * 2^23 + n, whose low bits are n (see activation.ts). 0x4b400000 is 1.5 * 2^23.
+
+/** 2^n for n in [-126, 127]: what stands above n's nine bits is shifted out. */
+// @ts-ignore: decorator
+@inline export function power<V>(t: V): V {
+  if (isVector<V>()) return i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23);
+  else return reinterpret<f32>((reinterpret<i32>(t) + 127) << 23);
+}
+
+/** 2^floor(n / 2). */
+// @ts-ignore: decorator
+@inline export function halfPower<V>(t: V): V {
+  if (isVector<V>()) {
+    const half = i32x4.shr_s(i32x4.sub(t, i32x4.splat(0x4b400000)), 1);
+    return i32x4.shl(i32x4.add(half, i32x4.splat(127)), 23);
+  } else return reinterpret<f32>((((reinterpret<i32>(t) - 0x4b400000) >> 1) + 127) << 23);
+}
+
+/** 2^(n - floor(n / 2)). */
+// @ts-ignore: decorator
+@inline export function otherHalfPower<V>(t: V): V {
+  if (isVector<V>()) {
+    const n = i32x4.sub(t, i32x4.splat(0x4b400000));
+    return i32x4.shl(i32x4.add(i32x4.sub(n, i32x4.shr_s(n, 1)), i32x4.splat(127)), 23);
+  } else {
+    const n = reinterpret<i32>(t) - 0x4b400000;
+    return reinterpret<f32>((n - (n >> 1) + 127) << 23);
+  }
 }
