@@ -126,7 +126,11 @@ export const activationOperators: Operator[] = [...ELEMENTWISE].map(([op, attrib
   op,
   attributes,
   inputs: [1, op === 'Clip' ? 3 : 1],
-  infer: (node) => [node.typeOf(0)],
+  infer(node) {
+    // Read here for its checks: a fused node is never lowered by itself.
+    activationOf(node);
+    return [node.typeOf(0)];
+  },
   lower(node: Lowering) {
     const x = node.input(0);
     const y = node.output(0);

@@ -20,6 +20,7 @@ function concatAxis(node: NodeReader): number {
 /** ONNX's Concat along an axis inside the step. */
 export const concat: Operator = {
   op: 'Concat',
+  anyType: true,
   attributes: ['axis'],
   inputs: [1, 4096],
   infer(node) {
@@ -30,6 +31,9 @@ export const concat: Operator = {
       const shape = node.shape(i);
       if (shape.length !== first.length || shape.some((dim, a) => a !== axis && dim !== first[a])) {
         throw node.malformed('the parts do not fit', `[${first.join(', ')}]`, `[${shape.join(', ')}]`, i);
+      }
+      if (node.typeOf(i).type !== node.typeOf(0).type) {
+        throw node.malformed('the parts are of several types', node.typeOf(0).type, node.typeOf(i).type, i);
       }
       length += Number(shape[axis]);
     }
@@ -63,6 +67,7 @@ export const concat: Operator = {
 /** ONNX's Slice (opset 10 on) with constant bounds, along one axis inside the step, forwards and without gaps. */
 export const slice: Operator = {
   op: 'Slice',
+  anyType: true,
   attributes: [],
   inputs: [3, 5],
   infer(node) {

@@ -3,6 +3,7 @@ import type { Lowering, Operator, Reference } from './operator.js';
 /** ONNX's Gather along axis 0 of a constant table: the embedding. Indices are a value of integers. */
 export const gather: Operator = {
   op: 'Gather',
+  anyType: true,
   attributes: ['axis'],
   inputs: [2, 2],
   infer(node) {

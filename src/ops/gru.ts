@@ -31,7 +31,8 @@ export const gru: Operator = {
   infer: (node) => inferRecurrent(node, GATES, false),
   lower(node) {
     const shape = readRecurrent(node, GATES);
-    if (shape.recurrent !== shape.hidden) throw node.malformed('R has the wrong shape', `${shape.hidden} columns`, `${shape.recurrent}`, R);
+    if (shape.recurrent !== shape.hidden)
+      throw node.malformed('R has the wrong shape', `${shape.hidden} columns`, `${shape.recurrent}`, R);
     const calls = recurrentCalls(node, shape);
     const after = node.integer('linear_before_reset', 0) !== 0;
     for (const [d, { rows, sizes, backwards }] of calls.entries()) {

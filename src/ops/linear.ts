@@ -31,6 +31,7 @@ export const gemm: Operator = {
     const transposed = node.integer('transB', 0) !== 0;
     const [first, second] = matrixShape(node);
     checkDepth(node, transposed ? second : first);
+    if (node.has(2)) broadcastBias(node, 2, Number(transposed ? first : second));
     return [{ type: 'float32', shape: [...node.shape(0).slice(0, -1), transposed ? first : second] }];
   },
   lower: (node) =>
@@ -58,7 +59,8 @@ export const linear: Operator = {
       alpha as number | undefined,
       beta as number | undefined,
     );
-    lowerProduct(node, { transposed: false, ...(node.has(2) ? { bias: 2 } : {}) }, arguments_);
+    const transposed = node.integer('transB', 0) !== 0;
+    lowerProduct(node, { transposed, ...(node.has(2) ? { bias: 2 } : {}) }, arguments_);
   },
 };
 
@@ -104,12 +106,13 @@ function lowerProduct(node: Lowering, product: Product, activation = activationA
 function broadcastBias(node: NodeReader, i: number, outputs: number): (output: number) => number {
   const data = node.floats(i);
   if (data.length === 1) return () => data[0];
-  if (data.length === outputs) return (output) => data[output];
-  throw node.malformed('the bias has the wrong length', `1 or ${outputs}`, String(data.length), i);
+  if (data.length === outputs && node.shape(i).at(-1) === outputs) return (output) => data[output];
+  throw node.malformed('the bias has the wrong shape', `[1] or [${outputs}]`, `[${node.shape(i).join(', ')}]`, i);
 }
 
 function matrixShape(node: NodeReader): Dim[] {
-  if (!node.constant(1)) throw node.unsupported('the second factor is computed', 'a constant matrix', node.node.inputs[1]);
+  if (!node.constant(1))
+    throw node.unsupported('the second factor is computed', 'a constant matrix', node.node.inputs[1]);
   const shape = node.shape(1);
   if (shape.length === 2) return shape;
   throw node.unsupported('the second factor is no matrix', 'rank 2', `[${shape.join(', ')}]`);
@@ -130,7 +133,8 @@ function multiply(x: ReferenceTensor, b: ReferenceTensor, transposed: boolean): 
   for (let r = 0; r < rows; r++) {
     for (let o = 0; o < outputs; o++) {
       let sum = 0;
-      for (let k = 0; k < depth; k++) sum += x.data[r * depth + k] * b.data[transposed ? o * depth + k : k * outputs + o];
+      for (let k = 0; k < depth; k++)
+        sum += x.data[r * depth + k] * b.data[transposed ? o * depth + k : k * outputs + o];
       data[r * outputs + o] = sum;
     }
   }

@@ -6,6 +6,8 @@ import {
   align16,
   inferRecurrent,
   lowerFinalHidden,
+  PEEPHOLES,
+  PROJECTION,
   R,
   RECURRENT_ATTRIBUTES,
   type Recurrent,
@@ -21,8 +23,6 @@ import {
 
 const GATES = 4;
 const INITIAL_C = 6;
-const PEEPHOLES = 7;
-const PROJECTION = 8;
 const DEFAULTS = ['Sigmoid', 'Tanh', 'Tanh'];
 
 /** ONNX's LSTM; gates in the order i, o, f, c. */

@@ -41,6 +41,11 @@ export class NodeReader {
     return toIntegers(this.needConstant(i));
   }
 
+  /** Requires input i to be a constant. */
+  expectConstant(i: number): void {
+    this.needConstant(i);
+  }
+
   private needConstant(i: number): Tensor {
     const tensor = this.constant(i);
     if (tensor) return tensor;

@@ -111,6 +111,8 @@ export interface Operator {
   readonly attributes: readonly string[];
   /** Least and most inputs. */
   readonly inputs: readonly [number, number];
+  /** Whether it moves numbers without computing with them, so that values of integers may pass; others take float32. */
+  readonly anyType?: boolean;
   /** The types and shapes of the outputs, from those of the inputs. */
   infer(node: NodeReader): ValueType[];
   /** Packs weights and lists kernel calls. */

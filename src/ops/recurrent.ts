@@ -3,8 +3,8 @@
 import { BATCH, type Dim, TIME } from '../graph/graph.js';
 import { ACTIVATIONS, type ActivationArguments, activationArguments } from './activations.js';
 import type { NodeReader } from './node.js';
-import { roundUp } from './pack.js';
 import type { Argument, GraphNode, Lowering, ReferenceTensor, StateHandle, ValueType } from './operator.js';
+import { roundUp } from './pack.js';
 
 export const RECURRENT_ATTRIBUTES = [
   'activation_alpha',
@@ -23,6 +23,8 @@ export const R = 2;
 export const B = 3;
 const SEQUENCE_LENS = 4;
 export const INITIAL_H = 5;
+export const PEEPHOLES = 7;
+export const PROJECTION = 8;
 
 /** A recurrent node's sizes, checked against its weights' shapes. */
 export interface Recurrent {
@@ -40,6 +42,8 @@ export interface Recurrent {
 export function readRecurrent(node: NodeReader, gates: number): Recurrent {
   const direction = node.text('direction', 'forward', ['forward', 'reverse', 'bidirectional']);
   const directions = direction === 'bidirectional' ? 2 : 1;
+  // Before anything is sized by them: a value that is computed may declare any shape.
+  for (const i of [W, R, B, PEEPHOLES, PROJECTION]) if (node.has(i)) node.expectConstant(i);
   const [, rows, inputs] = node.shape(W);
   const hidden = node.integer('hidden_size', Number(rows) / gates);
   const recurrent = Number(node.shape(R)[2]);
@@ -66,13 +70,30 @@ export function readRecurrent(node: NodeReader, gates: number): Recurrent {
   };
 }
 
+const recurrentInputs = (node: NodeReader): Dim => node.shape(W)[2];
+
 /** Types of Y, Y_h and, for an LSTM, Y_c. */
 export function inferRecurrent(node: NodeReader, gates: number, cell: boolean): ValueType[] {
   const { hidden, recurrent, directions } = readRecurrent(node, gates);
   const [time, batch] = node.shape(X);
-  const batchFirst = node.integer('layout', 0) === 1;
+  const layout = node.integer('layout', 0);
+  if (layout !== 0 && layout !== 1) throw node.wrongAttribute('layout', '0 or 1');
+  const batchFirst = layout === 1;
+  const fixed = [time, batch].some((dim) => typeof dim === 'number' && dim !== 1);
+  if (fixed) {
+    throw node.unsupported(
+      'a fixed number of steps or sequences',
+      batchFirst ? `[N, T, ${recurrentInputs(node)}]` : `[T, N, ${recurrentInputs(node)}]`,
+      `[${node.shape(X).join(', ')}]`,
+      'Export it with T and N as symbols',
+    );
+  }
   if (batchFirst ? time !== BATCH && batch === BATCH : time !== TIME && batch === TIME) {
-    throw node.malformed('X has its axes the wrong way round', batchFirst ? '[N, T, I]' : '[T, N, I]', `[${node.shape(X).join(', ')}]`);
+    throw node.malformed(
+      'X has its axes the wrong way round',
+      batchFirst ? '[N, T, I]' : '[T, N, I]',
+      `[${node.shape(X).join(', ')}]`,
+    );
   }
   const sequences = batchFirst ? time : batch;
   const state = (size: number): Dim[] => (batchFirst ? [sequences, directions, size] : [directions, sequences, size]);
@@ -266,7 +287,8 @@ function dotRows(w: Float64Array, r: Float64Array, x: Float64Array, h: Float64Ar
 
 /** The activation functions of a reference step's direction. */
 export function referenceActivations(node: GraphNode, defaults: readonly string[], D: number, d: number) {
-  const names = (node.attributes.activations as string[] | undefined) ?? Array.from({ length: D }, () => defaults).flat();
+  const names =
+    (node.attributes.activations as string[] | undefined) ?? Array.from({ length: D }, () => defaults).flat();
   const alphas = [...((node.attributes.activation_alpha as number[] | undefined) ?? [])];
   const betas = [...((node.attributes.activation_beta as number[] | undefined) ?? [])];
   const functions = names.map((name) => {

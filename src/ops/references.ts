@@ -14,7 +14,13 @@ import { gemmReference, matMulReference } from './linear.js';
 import { lstmReference } from './lstm.js';
 import type { Reference, ReferenceTensor } from './operator.js';
 import { rnnReference } from './rnn.js';
-import { identityReference, reshapeReference, squeezeReference, transposeReference, unsqueezeReference } from './shape.js';
+import {
+  identityReference,
+  reshapeReference,
+  squeezeReference,
+  transposeReference,
+  unsqueezeReference,
+} from './shape.js';
 import { softmaxReference } from './softmax.js';
 
 const REFERENCES = new Map<string, Reference>([

@@ -14,6 +14,7 @@ function axesOf(node: NodeReader, rank: number): number[] | undefined {
 
 export const identity: Operator = {
   op: 'Identity',
+  anyType: true,
   attributes: [],
   inputs: [1, 1],
   infer: (node) => [node.typeOf(0)],
@@ -22,6 +23,7 @@ export const identity: Operator = {
 
 export const squeeze: Operator = {
   op: 'Squeeze',
+  anyType: true,
   attributes: ['axes'],
   inputs: [1, 2],
   infer(node) {
@@ -36,12 +38,16 @@ export const squeeze: Operator = {
 
 export const unsqueeze: Operator = {
   op: 'Unsqueeze',
+  anyType: true,
   attributes: ['axes'],
   inputs: [1, 2],
   infer(node) {
     const { type, shape } = node.typeOf(0);
     const given = node.has(1) ? node.integers(1) : (node.list('axes', 'number') ?? []);
     const axes = axesOf(node, shape.length + given.length) ?? [];
+    if (axes.length === 0 || new Set(axes).size < axes.length) {
+      throw node.malformed('the axes', 'at least one, each once', `[${given.join(', ')}]`);
+    }
     const kept = [...shape];
     const rank = shape.length + axes.length;
     return [{ type, shape: Array.from({ length: rank }, (_, axis): Dim => (axes.includes(axis) ? 1 : kept.shift()!)) }];
@@ -52,6 +58,7 @@ export const unsqueeze: Operator = {
 /** Transpose as far as it moves only T, N and axes of one element: a row stays as it is. */
 export const transpose: Operator = {
   op: 'Transpose',
+  anyType: true,
   attributes: ['perm'],
   inputs: [1, 1],
   infer(node) {
@@ -61,7 +68,9 @@ export const transpose: Operator = {
   },
   lower(node) {
     const shape = node.shape(0);
-    const moved = permutation(node, shape.length).filter((axis) => typeof shape[axis] === 'number' && shape[axis] !== 1);
+    const moved = permutation(node, shape.length).filter(
+      (axis) => typeof shape[axis] === 'number' && shape[axis] !== 1,
+    );
     if (moved.some((axis, i) => i > 0 && axis < moved[i - 1])) {
       throw node.unsupported('axes inside a step are exchanged', 'T and N moved alone', `[${shape.join(', ')}]`);
     }
@@ -79,12 +88,16 @@ function permutation(node: NodeReader, rank: number): number[] {
 /** Reshape by a constant shape in which 0 copies an axis and -1 takes what is left; T and N must stay where they are. */
 export const reshape: Operator = {
   op: 'Reshape',
+  anyType: true,
   attributes: ['allowzero'],
   inputs: [2, 2],
   infer(node) {
     const { type, shape } = node.typeOf(0);
     if (node.integer('allowzero', 0) !== 0) throw node.wrongAttribute('allowzero', '0');
     const wanted = node.integers(1);
+    if (wanted.some((dim) => dim < -1) || wanted.filter((dim) => dim === -1).length > 1) {
+      throw node.malformed('the shape', 'lengths, 0 and at most one -1', `[${wanted.join(', ')}]`, 1);
+    }
     const symbols = shape.filter((dim) => dim === TIME || dim === BATCH);
     const result: Dim[] = wanted.map((dim, axis) => {
       if (dim === 0) {
@@ -100,17 +113,28 @@ export const reshape: Operator = {
       const missing = symbols.filter((dim) => !kept.includes(dim));
       if (missing.length === 1 && product(shape) === product(result.filter((_, i) => i !== unknown))) {
         result[unknown] = missing[0];
-        return [{ type, shape: result }];
       }
     }
-    if (unknown >= 0) result[unknown] = product(shape) / product(result.filter((_, i) => i !== unknown));
-    const symbolsAfter = result.filter((dim) => typeof dim === 'string');
-    const fits = product(shape) === product(result) && symbolsAfter.join() === symbols.join();
-    if (!fits) throw node.unsupported('the shapes do not fit', `[${shape.join(', ')}]`, `[${wanted.join(', ')}]`);
+    if (result[unknown] === -1) result[unknown] = product(shape) / product(result.filter((_, i) => i !== unknown));
+    // Numbers may not cross T or N: elements of several steps or sequences would change places.
+    const fits =
+      Number.isSafeInteger(product(result)) && result.every((dim) => typeof dim === 'string' || Number.isInteger(dim));
+    if (!fits || between(result).join() !== between(shape).join())
+      throw node.unsupported('the shapes do not fit', `[${shape.join(', ')}]`, `[${wanted.join(', ')}]`);
     return [{ type, shape: result }];
   },
   lower,
 };
+
+/** The symbols of a shape in their order, and between them the products of the lengths that stand there. */
+function between(shape: readonly Dim[]): Dim[] {
+  const parts: Dim[] = [1];
+  for (const dim of shape) {
+    if (typeof dim === 'string') parts.push(dim, 1);
+    else parts[parts.length - 1] = Number(parts.at(-1)) * dim;
+  }
+  return parts;
+}
 
 const product = (shape: readonly Dim[]): number =>
   shape.reduce<number>((total, dim) => (typeof dim === 'number' ? total * dim : total), 1);
@@ -130,7 +154,9 @@ export const unsqueezeReference: Reference = (node, [x, input]) => {
   const rank = x!.shape.length + given.length;
   const axes = given.map((axis) => (axis < 0 ? axis + rank : axis));
   const kept = [...x!.shape];
-  return [{ shape: Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : kept.shift()!)), data: x!.data }];
+  return [
+    { shape: Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : kept.shift()!)), data: x!.data },
+  ];
 };
 
 export const reshapeReference: Reference = (_, [x, shape]) => {

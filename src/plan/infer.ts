@@ -1,9 +1,12 @@
 import { RivuletError } from '../errors.js';
 import { checkGraph } from '../graph/check.js';
-import { BATCH, type Dim, type Graph, type GraphNode, TIME } from '../graph/graph.js';
+import { BATCH, type DataType, type Dim, type Graph, type GraphNode, TIME } from '../graph/graph.js';
 import { NodeReader } from '../ops/node.js';
 import type { Operator, ValueType } from '../ops/operator.js';
 import { OPERATORS } from '../ops/registry.js';
+
+/** Operators that carry a state from step to step. */
+const CELLS: ReadonlySet<string> = new Set(['LSTM', 'LSTMP', 'GRU', 'RNN']);
 
 /** Types and shapes of every value, and the nodes in an order in which they can run. */
 export interface TypedGraph {
@@ -16,7 +19,7 @@ export interface TypedGraph {
 export function inferTypes(graph: Graph): TypedGraph {
   const nodes = checkGraph(graph);
   const types = new Map<string, ValueType>();
-  for (const tensor of graph.tensors.values()) types.set(tensor.name, { type: tensor.type, shape: tensor.shape });
+  for (const { name, type, shape } of graph.tensors.values()) types.set(name, { type: loadedType(type), shape });
   for (const input of graph.inputs) {
     const floating = input.type === 'float32';
     if (!floating && input.type !== 'int64' && input.type !== 'int32') {
@@ -38,19 +41,36 @@ export function inferTypes(graph: Graph): TypedGraph {
     }
     types.set(state.input, { type: state.type, shape: checkedShape(state.input, state.shape) });
   }
+  const lastStep = new Set<string>();
   for (const node of nodes) {
-    const results = operatorOf(node).infer(readerOf(node, types, graph));
+    // Fusing makes Linear, unchecked; a file that holds it wants something else by it.
+    if (node.op === 'Linear') throw unknownOperator(node);
+    const operator = operatorOf(node);
+    const results = operator.infer(readerOf(node, types, graph));
+    for (const name of node.inputs) {
+      const type = types.get(name)?.type ?? 'float32';
+      if (operator.anyType || type === 'float32') continue;
+      throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
+    }
     for (const [i, name] of node.outputs.entries()) {
       if (name === '') continue;
       if (!results[i]) throw invalid(node, 'has more outputs than its operator', `${results.length}`, `${i + 1}`);
-      types.set(name, results[i]);
+      types.set(name, { ...results[i], shape: checkedShape(name, results[i].shape, node) });
     }
+    followLastStep(node, types, graph, lastStep);
   }
   for (const { name, type, shape } of [
     ...graph.outputs,
     ...graph.states.map(({ output, type, shape }) => ({ name: output, type, shape })),
   ]) {
     const found = types.get(name)!;
+    if (type !== 'float32') {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'an output of this type', {
+        tensor: name,
+        expected: 'float32',
+        found: type,
+      });
+    }
     if (found.type !== type || found.shape.join() !== shape.join()) {
       throw new RivuletError('INVALID_GRAPH', 'an output is not what the graph computes', {
         tensor: name,
@@ -65,12 +85,7 @@ export function inferTypes(graph: Graph): TypedGraph {
 /** A node's operator, its attributes and number of inputs checked. */
 export function operatorOf(node: GraphNode): Operator {
   const operator = OPERATORS.get(node.op);
-  if (!operator) {
-    throw new RivuletError('UNSUPPORTED_OPERATOR', `operator ${node.op}`, {
-      node: node.name,
-      hint: `Those that run: ${[...OPERATORS.keys()].filter((op) => op !== 'Linear').join(', ')}`,
-    });
-  }
+  if (!operator) throw unknownOperator(node);
   for (const name of Object.keys(node.attributes)) {
     if (operator.attributes.includes(name)) continue;
     throw new RivuletError('UNSUPPORTED_ATTRIBUTE', `${node.op}: attribute "${name}"`, {
@@ -80,8 +95,17 @@ export function operatorOf(node: GraphNode): Operator {
     });
   }
   const [least, most] = operator.inputs;
-  if (node.inputs.length < least || node.inputs.length > most || node.inputs.slice(0, least).some((i, at) => i === '' && at < 3)) {
-    throw invalid(node, 'has the wrong number of inputs', least === most ? `${least}` : `${least} to ${most}`, `${node.inputs.filter(Boolean).length}`);
+  if (
+    node.inputs.length < least ||
+    node.inputs.length > most ||
+    node.inputs.slice(0, least).some((i, at) => i === '' && at < 3)
+  ) {
+    throw invalid(
+      node,
+      'has the wrong number of inputs',
+      least === most ? `${least}` : `${least} to ${most}`,
+      `${node.inputs.filter(Boolean).length}`,
+    );
   }
   return operator;
 }
@@ -94,17 +118,77 @@ export function readerOf(node: GraphNode, types: ReadonlyMap<string, ValueType>,
   );
 }
 
-function checkedShape(name: string, shape: Dim[]): Dim[] {
+/** Floating-point weights of any width are float32 once they are loaded. */
+const loadedType = (type: DataType): DataType =>
+  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type;
+
+const hasTime = (type: ValueType | undefined): boolean => type?.shape.includes(TIME) ?? false;
+
+/**
+ * A cell's Y_h and Y_c are the state after the last of T steps, and so is what is computed of them. A stream that gets one
+ * step at a time has them as the state after each step, so whatever needs the last one beside, or before, other steps
+ * would get another number: it is refused.
+ */
+function followLastStep(
+  node: GraphNode,
+  types: ReadonlyMap<string, ValueType>,
+  graph: Graph,
+  lastStep: Set<string>,
+): void {
+  const cell = CELLS.has(node.op);
+  const values = node.inputs.filter((name) => name !== '' && !graph.tensors.has(name));
+  const last = values.find((name) => lastStep.has(name));
+  if (last !== undefined && (cell || values.some((name) => hasTime(types.get(name))))) {
+    throw new RivuletError(
+      'UNSUPPORTED_OPERATOR',
+      `${node.op}: a state after the last step goes back into a sequence`,
+      {
+        node: node.name,
+        tensor: last,
+        expected: 'values of each step, or of the last step alone',
+        found: node.inputs.filter(Boolean).join(', '),
+        hint: 'Split the model in two: what makes the state, and what reads it',
+      },
+    );
+  }
+  for (const [i, name] of node.outputs.entries()) {
+    if (last !== undefined || (cell && i > 0 && hasTime(types.get(node.inputs[0])))) lastStep.add(name);
+  }
+}
+
+/** Numbers that a value may have for one step of one stream: far above any vocabulary, and 4 MB. */
+const ROW_LIMIT = 2 ** 20;
+
+/** A shape whose axes are lengths, T and N, each symbol once, and whose rows are of a size that can be. */
+function checkedShape(name: string, shape: Dim[], node?: GraphNode): Dim[] {
+  const where = { tensor: name, ...(node && { node: node.name }) };
   const symbols = shape.filter((dim) => typeof dim === 'string');
+  const lengths = shape.filter((dim) => typeof dim === 'number');
   const foreign = symbols.find((dim) => dim !== TIME && dim !== BATCH);
-  if (foreign !== undefined || new Set(symbols).size < symbols.length) {
-    throw new RivuletError('INVALID_GRAPH', 'a shape has a symbol that means nothing', {
-      tensor: name,
-      expected: `numbers, ${TIME} once (time) and ${BATCH} once (batch)`,
-      found: `[${shape.join(', ')}]`,
+  const wrong = lengths.find((length) => !Number.isSafeInteger(length) || length < 1);
+  const found = `[${shape.join(', ')}]`;
+  if (foreign !== undefined || wrong !== undefined || new Set(symbols).size < symbols.length) {
+    throw new RivuletError('INVALID_GRAPH', `${node ? `${node.op}: ` : ''}a shape that means nothing`, {
+      ...where,
+      expected: `lengths above 0, ${TIME} once (time) and ${BATCH} once (batch)`,
+      found,
+    });
+  }
+  if (lengths.reduce((product, length) => product * length, 1) > ROW_LIMIT) {
+    throw new RivuletError('LIMIT_EXCEEDED', 'too many numbers for one step', {
+      ...where,
+      expected: `at most ${ROW_LIMIT}`,
+      found,
     });
   }
   return shape;
+}
+
+function unknownOperator(node: GraphNode): RivuletError {
+  return new RivuletError('UNSUPPORTED_OPERATOR', `operator ${node.op}`, {
+    node: node.name,
+    hint: `Those that run: ${[...OPERATORS.keys()].filter((op) => op !== 'Linear').join(', ')}`,
+  });
 }
 
 function invalid(node: GraphNode, what: string, expected: string, found: string): RivuletError {

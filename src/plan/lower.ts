@@ -59,6 +59,10 @@ class Lowerer {
     for (const node of this.nodes) {
       operatorOf(node).lower(new NodeLowering(this, node) as Lowering);
     }
+    for (const { name } of this.graph.outputs) {
+      const value = this.resolve(name);
+      if (this.pairs.has(value)) this.readStates.add(value);
+    }
     this.lowerExplicitStates();
     const outputs = this.graph.outputs.map((output) => this.port(output.name, output.type, output.shape));
     const layers = this.nodes.map((node) => this.layer(node));
@@ -85,6 +89,12 @@ class Lowerer {
   private lowerExplicitStates(): void {
     const reads: PlanCall[] = [];
     for (const pair of this.graph.states) {
+      if (this.wholeSequence !== undefined && (!this.hoisted.has(pair.input) || this.readStates.has(pair.input))) {
+        throw new RivuletError('UNSUPPORTED_OPERATOR', 'a state that steps one by one in a model of whole sequences', {
+          tensor: pair.input,
+          found: this.wholeSequence,
+        });
+      }
       const size = rowWidth(pair.shape);
       if (!this.hoisted.has(pair.input)) {
         const state = this.allotState(pair.input, size, this.initialOf(pair, 0, 1));
@@ -157,7 +167,7 @@ class Lowerer {
     }
     const { address } = this.valueOperand(name, size);
     const limits = this.nodes
-      .filter((node) => node.op === 'Gather' && node.inputs[1] === name)
+      .filter((node) => node.op === 'Gather' && this.resolve(node.inputs[1]) === this.resolve(name))
       .map((node) => Number(this.types.get(node.inputs[0])!.shape[0]));
     const { value } = address as { value: string };
     return { name, type, shape, size, value, ...(limits.length > 0 ? { limit: Math.min(...limits) } : {}) };
@@ -246,6 +256,10 @@ class NodeLowering extends NodeReader implements Lowering {
     // Padded to whole rows of 64 bytes, as values are: the kernel runs over the padding too.
     const address = this.weights(`constant${i}`, roundUp(count, 16), (target) => {
       const data = this.floats(i);
+      if (data.length === 1) {
+        target.fill(data[0], 0, count);
+        return;
+      }
       let at = 0;
       for (const index of broadcastIndices(from, row)) target[at++] = data[index];
     });
@@ -259,7 +273,12 @@ class NodeLowering extends NodeReader implements Lowering {
     const constant = this.constant(input);
     if (constant) {
       if (elementCount(constant.shape) !== size * parts) {
-        throw this.malformed('an initial state has the wrong shape', `${size * parts} numbers`, `[${constant.shape}]`, input);
+        throw this.malformed(
+          'an initial state has the wrong shape',
+          `${size * parts} numbers`,
+          `[${constant.shape}]`,
+          input,
+        );
       }
       return lowerer.allotState(this.local(label), size, toFloat32(constant).subarray(part * size, (part + 1) * size));
     }
@@ -270,7 +289,7 @@ class NodeLowering extends NodeReader implements Lowering {
     }
     throw this.unsupported(
       `the initial state "${name}" is computed`,
-      'a constant, or an explicit state of the graph whose output is this node\'s',
+      "a constant, or an explicit state of the graph whose output is this node's",
       name,
     );
   }

@@ -49,7 +49,9 @@ export class Channel {
     if (inner) for (let i = 0; i < size; i++) target[to + i] = data[from + inner[i]];
     else if (size > SHORT && data instanceof Float32Array) {
       arena.f32.set(data.length === size ? data : data.subarray(from, from + size), to);
-    } else for (let i = 0; i < size; i++) target[to + i] = data[from + i];
+    } else if (data instanceof Float32Array) copyFloat32(target, to, data, from, size);
+    else if (data instanceof Float64Array) copyFloat64(target, to, data, from, size);
+    else for (let i = 0; i < size; i++) target[to + i] = data[from + i];
   }
 
   /** Copies one row out. */
@@ -81,6 +83,8 @@ export class Channel {
   checkTokens(data: ArrayLike<number>): void {
     if (!this.integer) return;
     const limit = this.port.limit ?? 2 ** 31;
+    if (data instanceof Float64Array && allTokens64(data, limit)) return;
+    if (data instanceof Float32Array && allTokens32(data, limit)) return;
     for (let i = 0; i < data.length; i++) {
       if (Number.isInteger(data[i]) && data[i] >= 0 && data[i] < limit) continue;
       throw new RivuletError('INVALID_INPUT', `number ${i} of "${this.port.name}" is no token`, {
@@ -104,4 +108,29 @@ export class Channel {
       });
     }
   }
+}
+
+// One loop for each kind of array that a step is given: an engine that has seen many kinds in one loop reads numbers from
+// it as objects of their own, and a step would allocate.
+
+type Words = Float32Array | Uint32Array;
+
+function copyFloat32(target: Words, to: number, data: Float32Array, from: number, size: number): void {
+  for (let i = 0; i < size; i++) target[to + i] = data[from + i];
+}
+
+function copyFloat64(target: Words, to: number, data: Float64Array, from: number, size: number): void {
+  for (let i = 0; i < size; i++) target[to + i] = data[from + i];
+}
+
+function allTokens32(data: Float32Array, limit: number): boolean {
+  for (let i = 0; i < data.length; i++)
+    if (!(data[i] >= 0 && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
+  return true;
+}
+
+function allTokens64(data: Float64Array, limit: number): boolean {
+  for (let i = 0; i < data.length; i++)
+    if (!(data[i] >= 0 && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
+  return true;
 }

@@ -67,7 +67,7 @@ export class Engine {
       channel.write(arena, 0, 0, 0);
       if (this.nonFinite === 'reject' && !channel.rowIsFinite(this.kernels)) channel.checkFinite(channel.data);
     }
-    arena.u32[program.slotList >> 2] = slot;
+    arena.u32[program.slotList >>> 2] = slot;
     this.kernels.execute(program.address, program.calls, program.slotList, 1, 1);
     for (let i = 0; i < outputs.length; i++) outputs[i].read(arena, 0, 0, 0);
   }
@@ -93,7 +93,7 @@ export class Engine {
     for (let first = 0; first < n; first += most) {
       const count = Math.min(most, n - first);
       const { u32 } = this.arena;
-      for (let s = 0; s < count; s++) u32[(program.slotList >> 2) + s] = slots[first + s];
+      for (let s = 0; s < count; s++) u32[(program.slotList >>> 2) + s] = slots[first + s];
       const piece = whole ? steps : plan.singleSteps ? 1 : Math.max(1, Math.floor(program.rows / count));
       for (let step = 0; step < steps; step += piece) {
         this.runPiece(first, count, step, Math.min(piece, steps - step));

@@ -61,7 +61,12 @@ function checkNonFinite({ nonFinite = 'reject' }: LoadOptions): NonFinite {
   throw new RivuletError('INVALID_OPTION', 'nonFinite', { expected: 'reject or propagate', found: String(nonFinite) });
 }
 
-function makeModel(bytes: Uint8Array, file: string | undefined, module: WebAssembly.Module, nonFinite: NonFinite): Model {
+function makeModel(
+  bytes: Uint8Array,
+  file: string | undefined,
+  module: WebAssembly.Module,
+  nonFinite: NonFinite,
+): Model {
   const graph = readModel(bytes, file);
   try {
     return new Model(graph, module, nonFinite);

@@ -124,8 +124,11 @@ export class Model {
     }
     engine.checkInputs(n * steps);
     const slots = Array.from({ length: n }, () => engine.pool.take());
-    engine.advance(slots, n, steps);
-    for (const slot of slots) engine.pool.give(slot);
+    try {
+      engine.advance(slots, n, steps);
+    } finally {
+      for (const slot of slots) engine.pool.give(slot);
+    }
     return results;
   }
 
@@ -158,10 +161,10 @@ export class Model {
     const slots = new Int32Array(streams.length);
     for (let i = 0; i < streams.length; i++) {
       const stream = streams[i];
-      if (stream.engine !== this.engine) {
+      if (stream?.engine !== this.engine) {
         throw new RivuletError('INVALID_INPUT', `stream ${i} is of another model`, {
           expected: `streams of "${this.name}"`,
-          found: `one of "${stream.model.name}"`,
+          found: stream?.model ? `one of "${stream.model.name}"` : String(stream),
         });
       }
       if (stream.disposed) throw new RivuletError('DISPOSED', `stream ${i} was disposed of`);
@@ -180,10 +183,7 @@ function publicPort({ name, type, shape, size }: PlanPort): Port {
 }
 
 /** What T and N are, from the shapes given; every port must agree. */
-function bindSymbols(
-  ports: readonly PlanPort[],
-  inputs: Readonly<Record<string, ShapedArray>>,
-): Map<string, number> {
+function bindSymbols(ports: readonly PlanPort[], inputs: Readonly<Record<string, ShapedArray>>): Map<string, number> {
   const sizes = new Map<string, number>();
   const unknown = Object.keys(inputs).find((name) => !ports.some((port) => port.name === name));
   if (unknown !== undefined) throw shapeError(unknown, `inputs ${ports.map(({ name }) => name).join(', ')}`, unknown);

@@ -57,7 +57,9 @@ export class Stream {
   step(x: StepInput | NamedInputs, out?: Float32Array | NamedOutputs): Float32Array | NamedOutputs {
     const engine = this.ready();
     if (typeof x === 'number' || isArray(x)) {
-      const [input, output] = this.single();
+      this.checkSingle();
+      const input = engine.inputs[0];
+      const output = engine.outputs[0];
       const result = (out as Float32Array | undefined) ?? (this.output ??= new Float32Array(output.port.size));
       if (result.length !== output.port.size) output.checkLength(result, output.port.size, 'out');
       if (typeof x === 'number') {
@@ -87,11 +89,13 @@ export class Stream {
     const engine = this.ready();
     const plain = isArray(xs);
     const first = engine.inputs[0];
-    const data = plain ? xs : (xs[first?.port.name ?? ''] ?? []);
+    const data = plain ? xs : (xs?.[first?.port.name ?? ''] ?? []);
     const steps = Math.ceil(data.length / (first?.port.size ?? 1));
     let results: Float32Array | NamedOutputs;
     if (plain) {
-      const [input, output] = this.single();
+      this.checkSingle();
+      const input = engine.inputs[0];
+      const output = engine.outputs[0];
       results = (out as Float32Array | undefined) ?? new Float32Array(steps * output.port.size);
       output.checkLength(results, steps * output.port.size, 'out');
       input.attach(xs, steps);
@@ -153,10 +157,10 @@ export class Stream {
     return this.engine;
   }
 
-  /** The ports of a model that has one input and one output. */
-  private single() {
+  /** Refuses a plain array where ports need names. Returns nothing: a pair would be an object for each step. */
+  private checkSingle(): void {
     const { inputs, outputs } = this.engine;
-    if (inputs.length === 1 && outputs.length === 1) return [inputs[0], outputs[0]] as const;
+    if (inputs.length === 1 && outputs.length === 1) return;
     const names = (channels: typeof inputs) => channels.map(({ port }) => port.name).join(', ');
     throw new RivuletError('INVALID_INPUT', 'this model takes and gives records by name', {
       expected: `{ ${names(inputs)} } -> { ${names(outputs)} }`,
@@ -171,6 +175,7 @@ export class Stream {
 
   private attachNamed(inputs: NamedInputs, outputs: NamedOutputs, steps: number): NamedOutputs {
     const { engine } = this;
+    if (typeof inputs !== 'object' || inputs === null) throw unknownName('input', String(inputs), engine.plan.inputs);
     for (const name in inputs) {
       if (!engine.inputs.some(({ port }) => port.name === name)) throw unknownName('input', name, engine.plan.inputs);
     }
@@ -190,7 +195,10 @@ export class Stream {
 }
 
 function unknownName(what: string, found: string, ports: readonly { name: string }[]): RivuletError {
-  return new RivuletError('INVALID_INPUT', `${what} by name`, { expected: ports.map(({ name }) => name).join(', '), found });
+  return new RivuletError('INVALID_INPUT', `${what} by name`, {
+    expected: ports.map(({ name }) => name).join(', '),
+    found,
+  });
 }
 
 export function isArray(x: unknown): x is ArrayLike<number> {

@@ -1,9 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { toFloat32 } from '../../src/graph/tensor.js';
 import { readModel } from '../../src/formats/registry.js';
+import { toFloat32 } from '../../src/graph/tensor.js';
 import { evaluateReference } from '../../src/ops/references.js';
 import { BUILDS, supports } from '../../src/runtime/kernels.js';
-import { readFileSync } from 'node:fs';
 import {
   fixtureNames,
   fixturePath,

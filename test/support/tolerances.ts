@@ -7,6 +7,15 @@ export const TOLERANCES = {
   float32: 1e-6,
   /** The same with weights of order eight, which make one step's rounding eight times larger in the next: 6e-6 measured. */
   saturated: 1e-5,
+  /**
+   * One cell with weights up to 1 and inputs up to 2, 5 steps, sizes up to 35: sums of 80 products, each rounded, through
+   * gates that at worst pass the error on. A projection or peepholes multiply it once more.
+   */
+  cell: 5e-6,
+  /** Softmax, normalisation and products of a row of at most 35 numbers: each a few roundings of sums no larger than 8. */
+  row: 5e-6,
+  /** Element-wise functions of numbers up to 20: a few ulp, and where 1 is subtracted, an ulp of 1. */
+  elementwise: 1e-6,
   /** float64 against numbers printed with ten digits. */
   printed: 2e-9,
 } as const;
