@@ -5,16 +5,15 @@
 // b is the sum of ONNX's Wb and Rb. Units are padded to a multiple of 4 with zero weights: their state stays zero.
 //
 // Weights: panels of 4 units, [ceil(H / 4)][1 + I + R rows][i4 o4 f4 c4]; row 0 is the bias, R the recurrent size.
-// The pre-activations of a step live in scratch, 16 floats per 4 units, for as long as the next function needs them:
-// for H = 128 that is 2 KB in the first cache. Keeping them in registers instead was measured and gained nothing.
+// The pre-activations of a step pass from the product to the gates through scratch: one store and one load for each 4
+// of them, beside I + H multiply-adds. So every cell shares one product loop, and the loop keeps its registers.
 //
 // Argument words: 0 x, 1 x stride, 2 y, 3 y stride, 4 weights, 5 I, 6 H, 7 h in the slot, 8 c in the slot, 9 scratch,
-// 10 steps run backwards, 11 extras or 0, 12 projection or 0 ([P / 16][1 + H][16]), 13 P, 14 token table or 0.
+// 10 steps run backwards, 11 extras or 0, 12 projection or 0 ([P / 16][1 + H][16]), 13 P.
 // Extras: 0 peepholes [3][4 * ceil(H / 4)] i, o, f or 0, 1 clip (f32, 0 for none), 2 coupled,
 // 3.. three activations f, g, h of (code, alpha, beta).
 // Scratch: [rows][panels * 64 bytes] pre-activations, then [n] rows of the recurrent state (or x beside h, for one
 // row), then, with a projection, [n] rows of unprojected outputs and one projected row of whole panels.
-// Token table: [tokens][panels * 64 bytes], bias + W x of each token; x then holds token numbers.
 
 import { activate, sigmoidOf, tanhOf } from './activation';
 import { align16, arg, argFloat, copyWords, slotOf } from './memory';
@@ -27,7 +26,7 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
   const inputs = <i32>arg(args, 5), hidden = <i32>arg(args, 6);
   const hAt = arg(args, 7), cAt = arg(args, 8), scratch = arg(args, 9);
   const backwards = arg(args, 10) != 0;
-  const extras = arg(args, 11), projection = arg(args, 12), projected = <i32>arg(args, 13), table = arg(args, 14);
+  const extras = arg(args, 11), projection = arg(args, 12), projected = <i32>arg(args, 13);
 
   const panels = (hidden + 3) >> 2;
   const recurrent = projection ? projected : hidden;
@@ -39,15 +38,10 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
   const stateBytes = <usize>recurrent << 2;
   const stateStride = align16(stateBytes);
   const gathered = scratch + <usize>rows * preStride;
-  const joined = table == 0 && rows == 1;
+  const joined = rows == 1;
   const unprojected = gathered + max<usize>(<usize>n * stateStride, align16(stateBytes + (<usize>inputs << 2)));
 
-  if (table) {
-    for (let r = 0; r < rows; r++) {
-      const token = <usize>load<u32>(x + <usize>r * xStride);
-      copyWords(scratch + <usize>r * preStride, table + token * preStride, preStride);
-    }
-  } else if (joined) {
+  if (joined) {
     // x and h side by side: one pass over the weights, in the order in which they lie.
     copyWords(gathered, x, <usize>inputs << 2);
     copyWords(gathered + (<usize>inputs << 2), slotOf(slots, 0) + hAt, stateBytes);

@@ -60,11 +60,7 @@ export class RivuletError extends Error {
   readonly hint: string | undefined;
   readonly #what: string;
 
-  constructor(
-    code: ErrorCode,
-    what: string,
-    details: ErrorDetails = {},
-  ) {
+  constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
     super(compose(what, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.#what = what;

@@ -66,7 +66,6 @@ function lower(node: Lowering): void {
       extras: packExtras(node, shape, d),
       projection: projected ? packProjection(node, shape, d) : 0,
       P: projected ? recurrent : 0,
-      table: 0,
     });
     if (node.wanted(2)) {
       node.needsSingleSteps();

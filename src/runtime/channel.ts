@@ -61,7 +61,9 @@ export class Channel {
     const { f32 } = arena;
     const to = stream * this.streamStride + step * this.stepStride;
     const from = this.index + row * this.stride;
-    for (let i = 0; i < this.port.size; i++) data[to + (inner ? inner[i] : i)] = f32[from + i];
+    const { size } = this.port;
+    if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
+    else copyFloat32(data, to, f32, from, size);
   }
 
   /** Whether row 0, already written, holds finite numbers alone. */

@@ -43,6 +43,7 @@ export class Model {
   /** Whether `createStream` works; where it is false, `run` takes whole sequences. */
   readonly streamable: boolean;
   private readonly engine: Engine;
+  private slots = new Int32Array(0);
 
   /** @internal Use `loadModel`. */
   constructor(graph: Graph, module: WebAssembly.Module, nonFinite: NonFinite) {
@@ -158,7 +159,9 @@ export class Model {
 
   private slotsOf(streams: readonly Stream[]): Int32Array {
     const call = this.engine.nextCall();
-    const slots = new Int32Array(streams.length);
+    // Kept from call to call: only a larger set than any before allocates.
+    if (this.slots.length < streams.length) this.slots = new Int32Array(streams.length);
+    const { slots } = this;
     for (let i = 0; i < streams.length; i++) {
       const stream = streams[i];
       if (stream?.engine !== this.engine) {

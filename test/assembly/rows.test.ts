@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Graph, GraphNode, Tensor } from '../../src/graph/graph.js';
-import { gateOrder, packedCount, packPanels, rowMajor } from '../../src/ops/pack.js';
 import { evaluateReference } from '../../src/ops/references.js';
 import { floats, graphOf, integers, node, numbers, value } from '../support/graphs.js';
 import { TOLERANCES } from '../support/tolerances.js';
@@ -223,68 +222,6 @@ describe('kernels of one row', () => {
       expect([...out.f32.subarray(0, 64)].every((one) => one === 0)).toBe(true);
       expect([...out.f32.subarray(64, 69)]).toEqual([...rows.f32.subarray(64, 69)]);
       expect([...out.f32.subarray(80, 85)]).toEqual([...rows.f32.subarray(80, 85)]);
-      expect(memory.violations()).toEqual([]);
-    }
-  });
-
-  it('an LSTM with a table of tokens gives the bits of the product with one-hot rows', () => {
-    const [tokens, hidden] = [7, 5];
-    const [w, r, b] = [numbers(20 * tokens, 1), numbers(20 * hidden, 2), numbers(20, 3)];
-    const order = gateOrder(hidden, 4, (gate, unit) => gate * hidden + unit);
-    const width = packedCount(order.length, 0);
-    const steps = 4;
-    for (const build of builds) {
-      const memory = new KernelMemory(build);
-      const pack = (depth: number, matrices: Parameters<typeof packPanels>[3]) => {
-        const target = new Float32Array(packedCount(order.length, depth));
-        packPanels(target, order, (row) => b[row], matrices);
-        return memory.constant('weights', target);
-      };
-      const table = new Float32Array(tokens * width);
-      for (let token = 0; token < tokens; token++) {
-        packPanels(table.subarray(token * width), order.slice(), () => 0, []);
-        for (let lane = 0; lane < order.length; lane++) {
-          if (order[lane] >= 0)
-            table[token * width + lane] = Math.fround(b[order[lane]] + w[order[lane] * tokens + token]);
-        }
-      }
-      const full = pack(tokens + hidden, [rowMajor(w, tokens), rowMajor(r, hidden)]);
-      const recurrent = pack(hidden, [rowMajor(r, hidden)]);
-      const run = (x: { address: number }, stride: number, weights: number, inputs: number, tableAt: number) => {
-        const slot = memory.buffer('slot', 128);
-        slot.f32.fill(0);
-        const y = memory.buffer('y', steps * 64);
-        const scratch = memory.buffer('scratch', steps * width * 4 + 32 + tokens * 4 + 64);
-        const args = memory.constant('arguments', [
-          x.address,
-          stride,
-          y.address,
-          64,
-          weights,
-          inputs,
-          hidden,
-          0,
-          64,
-          scratch.address,
-          0,
-          0,
-          0,
-          0,
-          tableAt,
-        ]);
-        const slots = memory.constant('slots', [slot.address]);
-        memory.exports.lstm(args.address, slots.address, 1, steps);
-        return Array.from({ length: steps }, (_, t) => [...y.f32.subarray(t * 16, t * 16 + hidden)]).flat();
-      };
-      const sequence = [3, 0, 6, 3];
-      const hot = memory.constant(
-        'one-hot',
-        Float32Array.from(sequence.flatMap((token) => Array.from({ length: tokens }, (_, k) => (k === token ? 1 : 0)))),
-      );
-      const ids = memory.constant('ids', sequence);
-      const one = run(hot, tokens * 4, full.address, tokens, 0);
-      const two = run(ids, 4, recurrent.address, 0, memory.constant('table', table).address);
-      expect(firstDifference(two, one)).toBeUndefined();
       expect(memory.violations()).toEqual([]);
     }
   });
