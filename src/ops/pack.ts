@@ -31,18 +31,41 @@ export function packPanels(
   bias: (output: number) => number,
   matrices: readonly Matrix[],
 ): void {
-  const rows = 1 + matrices.reduce((sum, matrix) => sum + matrix.depth, 0);
-  for (let lane = 0; lane < order.length; lane++) {
-    const output = order[lane];
-    if (output < 0) continue;
-    let at = Math.floor(lane / PANEL_WIDTH) * rows * PANEL_WIDTH + (lane % PANEL_WIDTH);
-    target[at] = bias(output);
+  const from = new Int32Array(PANEL_WIDTH);
+  let at = 0;
+  for (let first = 0; first < order.length; first += PANEL_WIDTH) {
+    const outputs = order.slice(first, first + PANEL_WIDTH);
+    for (const [lane, output] of outputs.entries()) if (output >= 0) target[at + lane] = bias(output);
+    at += PANEL_WIDTH;
     for (const { data, depth, outputStride, inputStride } of matrices) {
-      for (let k = 0, from = output * outputStride; k < depth; k++, from += inputStride) {
-        target[(at += PANEL_WIDTH)] = data[from];
+      for (let lane = 0; lane < PANEL_WIDTH; lane++) {
+        const output = outputs[lane] ?? -1;
+        from[lane] = output < 0 ? -1 : output * outputStride;
       }
+      at = packRows(target, at, data, from, depth, inputStride);
     }
   }
+}
+
+/**
+ * `depth` rows of a panel, from the elements `from` on (-1: none); returns the element behind them. A loop of its own, so
+ * that the engine compiles it while the first of many panels is packed.
+ */
+function packRows(
+  target: Float32Array,
+  at: number,
+  data: Float32Array,
+  from: Int32Array,
+  depth: number,
+  inputStride: number,
+): number {
+  for (let k = 0, offset = 0; k < depth; k++, offset += inputStride) {
+    for (let lane = 0; lane < PANEL_WIDTH; lane++, at++) {
+      const element = from[lane];
+      if (element >= 0) target[at] = data[element + offset];
+    }
+  }
+  return at;
 }
 
 /**

@@ -14,19 +14,24 @@ export class Hash {
     // A view of words needs alignment; a copy of the rest costs less than reading byte by byte.
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     const words = new Int32Array(aligned.buffer, aligned.byteOffset, whole);
-    for (let i = 0; i < whole; i++) this.mix(words[i]);
+    this.mix(words);
     let rest = 0;
     for (let i = whole * 4; i < bytes.length; i++) rest = (rest << 8) | bytes[i];
-    this.mix(rest);
-    this.mix(bytes.length);
+    this.mix(Int32Array.of(rest, bytes.length));
     return this;
   }
 
-  private mix(word: number): void {
-    const k = Math.imul(word, 0xcc9e2d51);
-    this.a ^= (k << 15) | (k >>> 17);
-    this.a = Math.imul((this.a << 13) | (this.a >>> 19), 5) + 0x5bd1e995;
-    this.b = Math.imul(this.b ^ word ^ (this.b >>> 15), 0x85ebca6b);
+  private mix(words: Int32Array): void {
+    let { a, b } = this;
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i];
+      const k = Math.imul(word, 0xcc9e2d51);
+      a ^= (k << 15) | (k >>> 17);
+      a = (Math.imul((a << 13) | (a >>> 19), 5) + 0x5bd1e995) | 0;
+      b = Math.imul(b ^ word ^ (b >>> 15), 0x85ebca6b);
+    }
+    this.a = a;
+    this.b = b;
   }
 
   /** The two lanes, finished. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +69,16 @@ describe.skipIf(!isBuilt)('the packed tarball', () => {
     expect(results).toHaveLength(nodes.length);
     for (const result of results) expect(result).toEqual(results[0]);
   }, 120_000);
+
+  it('runs the README’s first example, word for word', () => {
+    const [, example] = /```js\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+    writeFileSync(join(folder, 'readme.mjs'), example ?? '');
+    cpSync(join(root, 'models/shakespeare/model.safetensors'), join(folder, 'models/shakespeare/model.safetensors'));
+    const texts = nodes.map((node) => run(node, ['readme.mjs'], folder));
+    expect(texts[0]).toHaveLength(300);
+    expect(texts[0]).toMatch(/^[A-Z ]+:$/m);
+    for (const text of texts) expect(text).toBe(texts[0]);
+  }, 60_000);
 
   it('has a command', () => {
     for (const node of nodes) {
