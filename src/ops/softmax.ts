@@ -1,4 +1,4 @@
-import type { Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
+import type { Argument, Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
 
 /** Softmax and LogSoftmax over the last axis, as ONNX defines them from opset 13 on. */
 export const softmaxOperators: Operator[] = ['Softmax', 'LogSoftmax'].map((op) => ({
@@ -7,25 +7,29 @@ export const softmaxOperators: Operator[] = ['Softmax', 'LogSoftmax'].map((op) =
   inputs: [1, 1],
   infer: (node) => [node.typeOf(0)],
   lower(node: Lowering) {
-    const shape = node.shape(0);
-    const axis = node.axis(node.integer('axis', -1), shape.length);
-    const width = node.rowShape(0).at(-1) ?? 1;
-    if (axis !== shape.length - 1 || typeof shape[axis] !== 'number') {
-      throw node.unsupported('the axis is not the last', `axis ${shape.length - 1}`, `axis ${axis}`);
-    }
-    const x = node.input(0);
-    const y = node.output(0);
-    node.call('softmax', {
-      x: x.address,
-      xStride: x.stride,
-      y: y.address,
-      yStride: y.stride,
-      groups: node.width(0) / width,
-      width,
-      logarithm: op === 'LogSoftmax' ? 1 : 0,
-    });
+    node.call('softmax', { ...lastAxisWords(node), logarithm: op === 'LogSoftmax' ? 1 : 0 });
   },
 }));
+
+/** What calls over the last axis begin with: the rows, and the groups inside a row. Any other axis is refused. */
+export function lastAxisWords(node: Lowering): Record<string, Argument> {
+  const shape = node.shape(0);
+  const axis = node.axis(node.integer('axis', -1), shape.length);
+  if (axis !== shape.length - 1 || typeof shape[axis] !== 'number') {
+    throw node.unsupported('the axis is not the last', `axis ${shape.length - 1}`, `axis ${axis}`);
+  }
+  const width = shape[axis];
+  const x = node.input(0);
+  const y = node.output(0);
+  return {
+    x: x.address,
+    xStride: x.stride,
+    y: y.address,
+    yStride: y.stride,
+    groups: node.width(0) / width,
+    width,
+  };
+}
 
 /** Applies `each` to every group of the last axis. */
 export function overLastAxis(x: ReferenceTensor, each: (group: Float64Array) => ArrayLike<number>): ReferenceTensor {
