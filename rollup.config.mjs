@@ -22,9 +22,20 @@ const kernels = {
   },
 };
 
+/** The loader makes a TextDecoder, for strings that no kernel has, as soon as it is imported: an AudioWorklet has none. */
+const decoderless = {
+  name: 'decoderless',
+  transform(code, id) {
+    if (!/@assemblyscript\/loader\/index\.js$/.test(id.replaceAll('\\', '/'))) return null;
+    const made = /= (new TextDecoder\([^)]*\));/;
+    if (!made.test(code)) this.error('@assemblyscript/loader no longer makes its TextDecoder as it did');
+    return { code: code.replace(made, "= typeof TextDecoder === 'undefined' ? undefined : $1;"), map: null };
+  },
+};
+
 const common = {
   external: /^node:/,
-  plugins: [kernels, nodeResolve()],
+  plugins: [kernels, decoderless, nodeResolve()],
   onLog(level, log, handler) {
     // A circular or unresolved import is a mistake here, never a warning to get used to.
     if (level === 'warn') throw new Error(log.message);

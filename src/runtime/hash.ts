@@ -1,5 +1,6 @@
 import { checkGraph } from '../graph/check.js';
 import type { Graph } from '../graph/graph.js';
+import { encodeUtf8 } from '../io/utf8.js';
 
 /**
  * A 64-bit hash in two lanes of 32-bit multiply-and-rotate (after Austin Appleby's MurmurHash3): it tells files and
@@ -53,12 +54,11 @@ function finish(word: number): number {
  * the package. A snapshot is for one fingerprint.
  */
 export function fingerprintOf(graph: Graph): [number, number] {
-  const text = new TextEncoder();
   const { inputs, outputs, states } = graph;
-  const hash = new Hash().update(text.encode(JSON.stringify([inputs, outputs, states, checkGraph(graph)])));
+  const hash = new Hash().update(encodeUtf8(JSON.stringify([inputs, outputs, states, checkGraph(graph)])));
   for (const name of [...graph.tensors.keys()].sort()) {
     const { type, shape, bytes } = graph.tensors.get(name)!;
-    hash.update(text.encode(JSON.stringify([name, type, shape]))).update(bytes);
+    hash.update(encodeUtf8(JSON.stringify([name, type, shape]))).update(bytes);
   }
   return hash.digest();
 }

@@ -69,6 +69,68 @@ describe.skipIf(!isBuilt || !chromiumPath)('the single-file build in Chromium', 
   );
 });
 
+// An AudioWorklet has neither fetch nor TextDecoder and can't wait: the model comes as bytes, the kernels as a module.
+const WORKLET_PAGE = `<!doctype html><meta charset="utf-8"><title>Rivulet</title>
+<script type="module">
+  const show = (text) => { document.body.textContent ||= String(text); };
+  addEventListener('unhandledrejection', ({ reason }) => show(reason));
+  const fetched = async (path) => (await fetch(path)).arrayBuffer();
+  const [bytes, module] = [await fetched('model.safetensors'), await WebAssembly.compile(await fetched('simd.wasm'))];
+  const context = new OfflineAudioContext(1, 1280, 48000);
+  await context.audioWorklet.addModule('worklet.js');
+  const node = new AudioWorkletNode(context, 'rivulet', { processorOptions: { bytes, module } });
+  node.onprocessorerror = () => show('the processor failed');
+  node.port.onmessage = ({ data }) => show(data);
+  node.connect(context.destination);
+  const rendered = await context.startRendering();
+  show(JSON.stringify([...new Uint32Array(rendered.getChannelData(0).slice().buffer)]));
+</script><body></body>`;
+
+// Sample i of the output is the first logit after token i mod 7.
+const WORKLET = `import { loadModelSync } from './rivulet.browser.js';
+registerProcessor('rivulet', class extends AudioWorkletProcessor {
+  constructor({ processorOptions: { bytes, module } }) {
+    super();
+    this.count = 0;
+    try {
+      this.stream = loadModelSync(bytes, { kernels: module }).createStream();
+    } catch (error) {
+      this.port.postMessage(String(error));
+    }
+  }
+  process(_, [[output]]) {
+    if (this.stream) for (let i = 0; i < output.length; i++) output[i] = this.stream.step(this.count++ % 7)[0];
+    return true;
+  }
+});`;
+
+describe.skipIf(!isBuilt || !chromiumPath)('an AudioWorklet in Chromium', () => {
+  it('loads a model at once and steps it for each sample', async () => {
+    const model = tinyCharacterModel(13);
+    const server = await serve({
+      '/index.html': WORKLET_PAGE,
+      '/worklet.js': WORKLET,
+      '/rivulet.browser.js': readFileSync(bundle),
+      '/simd.wasm': readFileSync(`${root}/dist/kernels/simd.wasm`),
+      '/model.safetensors': model,
+      '/favicon.ico': '',
+    });
+    const { context, close } = await openChromium();
+    try {
+      const tab = await context.newPage();
+      await tab.goto(`${server.url}/index.html`);
+      await tab.waitForFunction(() => document.body.textContent !== '', undefined, { timeout: 20_000 });
+      const { loadModel } = await import(/* @vite-ignore */ pathToFileURL(bundle).href);
+      const stream = (await loadModel(model, { kernels: 'simd' })).createStream();
+      const expected = Float32Array.from({ length: 1280 }, (_, i) => stream.step(i % 7)[0]);
+      expect(await tab.textContent('body')).toBe(JSON.stringify([...new Uint32Array(expected.buffer)]));
+    } finally {
+      await close();
+      await server.close();
+    }
+  }, 60_000);
+});
+
 describe.skipIf(!isBuilt || !chromiumPath || !existsSync(shakespeare))('the demo page', () => {
   it('writes text', async () => {
     const server = await serve({ '/favicon.ico': '' }, root);

@@ -1,5 +1,6 @@
 import { RivuletError } from '../../errors.js';
 import { elementCount } from '../../graph/tensor.js';
+import { decodeUtf8, encodeUtf8 } from '../../io/utf8.js';
 import { Fields } from '../fields.js';
 import { parseJson } from '../json.js';
 
@@ -129,7 +130,7 @@ export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8A
       `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`,
     );
   }
-  const json = new TextEncoder().encode(`{${entries.join(',')}}`);
+  const json = encodeUtf8(`{${entries.join(',')}}`);
   const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
   if (headerLength > MAX_HEADER_BYTES) throw tooLong(headerLength, undefined);
 
@@ -174,13 +175,10 @@ function splitHeader(bytes: Uint8Array, file: string | undefined): { header: str
       expected: '"{" as its first byte',
     });
   }
-  try {
-    // The byte order mark is no JSON, so it must not be dropped silently.
-    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-    return { header: decoder.decode(bytes.subarray(PREFIX, end)), data: bytes.subarray(end) };
-  } catch (cause) {
-    throw new RivuletError('INVALID_FILE', 'The header is not UTF-8', { file, cause });
-  }
+  // A byte order mark is kept: it is no JSON, so it must not be dropped silently.
+  const header = decodeUtf8(bytes.subarray(PREFIX, end));
+  if (header === undefined) throw new RivuletError('INVALID_FILE', 'The header is not UTF-8', { file });
+  return { header, data: bytes.subarray(end) };
 }
 
 function readEntry(

@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeUtf8, encodeUtf8 } from '../../src/io/utf8.js';
+
+function decoded(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+describe('UTF-8', () => {
+  it('encodes as TextEncoder does, lone surrogates included', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        expect(encodeUtf8(text)).toEqual(new TextEncoder().encode(text));
+      }),
+    );
+    const edges = '\u0000\u007f\u0080\u07ff\u0800\ud7ff\ud800\udfff\ue000\uffff\u{10000}\u{10ffff}';
+    expect(encodeUtf8(edges)).toEqual(new TextEncoder().encode(edges));
+  });
+
+  it('decodes and refuses as TextDecoder does', () => {
+    const lead = fc.constantFrom(0x41, 0x7f, 0x80, 0xbf, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff);
+    const byte = fc.oneof(lead, fc.integer({ min: 0x80, max: 0xbf }), fc.integer({ min: 0, max: 255 }));
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 8 }), (values) => {
+        const bytes = Uint8Array.from(values);
+        expect(decodeUtf8(bytes)).toBe(decoded(bytes));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('takes long texts in pieces', () => {
+    const text = 'a\u{1f600}é'.repeat(30_000);
+    expect(decodeUtf8(encodeUtf8(text))).toBe(text);
+    expect(decodeUtf8(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa');
+  });
+});
