@@ -6,12 +6,13 @@ import { NodeReader } from '../ops/node.js';
 import type { Argument, KernelName, Lowering, Operand, StateHandle, ValueType } from '../ops/operator.js';
 import { roundUp } from '../ops/pack.js';
 import { operatorOf, type TypedGraph } from './infer.js';
-import type { Plan, PlanCall, PlanLayer, PlanPort, PlanRecord, PlanState, PlanWeights } from './plan.js';
+import type { Packers, Plan, PlanCall, PlanLayer, PlanPort, PlanRecord, PlanState, PlanWeights } from './plan.js';
 
 /** Everything of a plan but where its values lie. */
 export type LoweredGraph = Omit<Plan, 'values' | 'rowBytes'> & {
   /** Width of every value that some call reads or writes. */
   widths: Map<string, number>;
+  packers: Packers;
 };
 
 /** A row's axes: T and N are the executor's. */
@@ -33,6 +34,7 @@ class Lowerer {
   readonly calls: PlanCall[] = [];
   readonly states: PlanState[] = [];
   readonly weights: PlanWeights[] = [];
+  readonly packers = new Map<string, (target: Float32Array) => void>();
   readonly records: PlanRecord[] = [];
   readonly scratch = { perRow: 0, perStream: 0, fixed: 0 };
   readonly pairs = new Map<string, StatePair>();
@@ -76,6 +78,7 @@ class Lowerer {
       states: this.states,
       slotBytes: this.slotBytes,
       weights: this.weights,
+      packers: this.packers,
       weightBytes: this.weightBytes,
       records: this.records,
       calls: this.calls,
@@ -138,7 +141,8 @@ class Lowerer {
   }
 
   allotState(name: string, size: number, initial: Float32Array | undefined): StateHandle {
-    this.states.push({ name, size, offset: this.slotBytes, ...(initial ? { initial } : {}) });
+    // A copy: a view of the tensor would keep the whole file.
+    this.states.push({ name, size, offset: this.slotBytes, ...(initial ? { initial: initial.slice() } : {}) });
     // Padded to a cache line: kernels write whole groups of 16 floats' lanes.
     this.slotBytes += roundUp(size * 4, 64);
     return { name, size };
@@ -236,7 +240,8 @@ class NodeLowering extends NodeReader implements Lowering {
 
   weights(label: string, count: number, fill: (target: Float32Array) => void): Argument {
     const { lowerer } = this;
-    lowerer.weights.push({ label: this.local(label), count, offset: lowerer.weightBytes, fill });
+    lowerer.weights.push({ label: this.local(label), count, offset: lowerer.weightBytes });
+    lowerer.packers.set(this.local(label), fill);
     lowerer.weightBytes += roundUp(count * 4, 64);
     return { weights: this.local(label) };
   }

@@ -1,18 +1,23 @@
 import type { Argument } from '../ops/operator.js';
 import { roundUp } from '../ops/pack.js';
-import type { LoweredGraph } from './lower.js';
-import type { PlanValue } from './plan.js';
+import type { Plan, PlanValue } from './plan.js';
+
+/** What decides how long a value is needed. */
+type Ports = Pick<Plan, 'calls' | 'inputs' | 'outputs'>;
 
 /**
  * Gives every value its place: two values share memory where no call needs both. Offsets are bytes of one row; the arena
  * multiplies them by the number of rows it is laid out for.
  */
-export function placeValues(lowered: LoweredGraph): { values: PlanValue[]; rowBytes: number } {
-  const lifetimes = findLifetimes(lowered);
+export function placeValues(
+  lowered: Ports,
+  widths: ReadonlyMap<string, number>,
+): { values: PlanValue[]; rowBytes: number } {
+  const lifetimes = findLifetimes(lowered, widths);
   const placed: (PlanValue & Lifetime)[] = [];
   let rowBytes = 0;
   for (const [name, lifetime] of [...lifetimes].sort((a, b) => a[1].first - b[1].first)) {
-    const width = lowered.widths.get(name)!;
+    const width = widths.get(name)!;
     // Whole panels of 16 float32: what a linear kernel stores.
     const stride = roundUp(width * 4, 64);
     const neighbours = placed
@@ -35,7 +40,7 @@ interface Lifetime {
   last: number;
 }
 
-function findLifetimes({ widths, calls, inputs, outputs }: LoweredGraph): Map<string, Lifetime> {
+function findLifetimes({ calls, inputs, outputs }: Ports, widths: ReadonlyMap<string, number>): Map<string, Lifetime> {
   const lifetimes = new Map<string, Lifetime>();
   const touch = (name: string, at: number) => {
     const known = lifetimes.get(name);

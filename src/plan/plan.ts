@@ -41,8 +41,10 @@ export interface PlanWeights {
   label: string;
   count: number;
   offset: number;
-  fill(target: Float32Array): void;
 }
+
+/** By the label of a pack, what writes it. These hold the graph's tensors, and with them the file; a plan does not. */
+export type Packers = ReadonlyMap<string, (target: Float32Array) => void>;
 
 /** Argument words beside the weights, whose address is itself an argument. */
 export interface PlanRecord {
@@ -98,7 +100,7 @@ export interface Plan {
  *
  * @throws RivuletError `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR` or `UNSUPPORTED_ATTRIBUTE`, naming the node.
  */
-export function makePlan(graph: Graph): Plan {
-  const lowered = lowerGraph(fuse(inferTypes(graph)));
-  return { ...lowered, ...placeValues(lowered) };
+export function makePlan(graph: Graph): { plan: Plan; packers: Packers } {
+  const { widths, packers, ...lowered } = lowerGraph(fuse(inferTypes(graph)));
+  return { plan: { ...lowered, ...placeValues(lowered, widths) }, packers };
 }

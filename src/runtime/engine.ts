@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import type { Plan } from '../plan/plan.js';
+import type { Packers, Plan } from '../plan/plan.js';
 import { Arena } from './arena.js';
 import { Channel } from './channel.js';
 import { BUILDS, type Build, instantiateKernels, type KernelExports } from './kernels.js';
@@ -26,6 +26,7 @@ export class Engine {
 
   constructor(
     readonly plan: Plan,
+    packers: Packers,
     readonly fingerprint: readonly [number, number],
     private readonly nonFinite: NonFinite,
     module: WebAssembly.Module,
@@ -33,7 +34,7 @@ export class Engine {
     this.kernels = instantiateKernels(module, this.arena.memory);
     this.build = BUILDS[this.kernels.build()];
     this.arena.startAt(this.kernels.heapBase());
-    this.program = new Program(this.arena, plan);
+    this.program = new Program(this.arena, plan, packers);
     this.pool = new SlotPool(this.arena, plan);
     this.inputs = plan.inputs.map((port) => new Channel(port));
     this.outputs = plan.outputs.map((port) => new Channel(port));

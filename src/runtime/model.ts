@@ -47,8 +47,8 @@ export class Model {
 
   /** @internal Use `loadModel`. */
   constructor(graph: Graph, module: WebAssembly.Module, nonFinite: NonFinite) {
-    const plan = makePlan(graph);
-    this.engine = new Engine(plan, fingerprintOf(graph), nonFinite, module);
+    const { plan, packers } = makePlan(graph);
+    this.engine = new Engine(plan, packers, fingerprintOf(graph), nonFinite, module);
     this.name = plan.name;
     this.inputs = plan.inputs.map(publicPort);
     this.outputs = plan.outputs.map(publicPort);

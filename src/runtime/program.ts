@@ -1,5 +1,5 @@
 import { type Argument, KERNELS } from '../ops/operator.js';
-import type { Plan } from '../plan/plan.js';
+import type { Packers, Plan } from '../plan/plan.js';
 import type { Arena } from './arena.js';
 
 /** Rows that a layout is made for when nothing asks for more: enough to read each weight once for many rows. */
@@ -30,14 +30,15 @@ export class Program {
   constructor(
     private readonly arena: Arena,
     private readonly plan: Plan,
+    packers: Packers,
   ) {
     this.weightOffsets = new Map(plan.weights.map(({ label, offset }) => [label, offset]));
     this.valuesByName = new Map(plan.values.map((value) => [value.name, value]));
     this.statesByName = new Map(plan.states.map(({ name, offset }) => [name, offset]));
     this.weightsAt = arena.reserve(plan.weightBytes);
-    for (const { offset, count, fill } of plan.weights) {
+    for (const { label, offset, count } of plan.weights) {
       const at = (this.weightsAt + offset) / 4;
-      fill(arena.f32.subarray(at, at + count));
+      packers.get(label)!(arena.f32.subarray(at, at + count));
     }
     for (const { label, words } of plan.records) this.recordsAt.set(label, arena.reserve(words.length * 4));
     for (const call of plan.calls) this.argumentsAt.push(arena.reserve(Object.keys(call.arguments).length * 4));

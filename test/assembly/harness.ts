@@ -122,16 +122,16 @@ export class PlannedKernels {
   private readonly plan: Plan;
 
   constructor(file: KernelFile, graph: Graph, rows: number, streams: number) {
-    const plan = makePlan(graph);
+    const { plan, packers } = makePlan(graph);
     this.plan = plan;
     const { scratch } = plan;
     const scratchBytes = (scratch.perRow + scratch.perStream) * rows + scratch.fixed;
     const total = plan.weightBytes + plan.rowBytes * rows + scratchBytes + (plan.slotBytes + 1024) * streams;
     this.memory = new KernelMemory(file, 2 * total + (1 << 18));
     const weights = new Map<string, number>();
-    for (const { label, count, fill } of plan.weights) {
+    for (const { label, count } of plan.weights) {
       const packed = new Float32Array(count);
-      fill(packed);
+      packers.get(label)!(packed);
       weights.set(label, this.memory.constant(label, packed).address);
     }
     this.values = new Map(plan.values.map(({ name, stride }) => [name, this.memory.buffer(name, stride * rows)]));

@@ -27,7 +27,7 @@ function calls(nodes: GraphNode[], outputs: string[] = ['y']): string[] {
   const expected = evaluateReference(graph, { x: { shape: [3, 1, 4], data: Float64Array.from(x) } });
   const found = new PlannedKernels('simd', graph, 3, 1).run({ x }, [0], 3);
   for (const name of outputs) expect(firstMistake(found[name], expected[name].data, TOLERANCES.row)).toBeUndefined();
-  return makePlan(graph).calls.map(({ kernel }) => kernel);
+  return makePlan(graph).plan.calls.map(({ kernel }) => kernel);
 }
 
 const product = node('MatMul', ['x', 'w'], 'p');
@@ -77,7 +77,7 @@ describe('fusing', () => {
       tensors,
       states: [{ input: 'before', output: 'p', type: 'float32', shape: [1, 3] }],
     });
-    expect(makePlan(graph).calls.map(({ kernel }) => kernel)).toEqual(['linear', 'activation', 'writeState']);
+    expect(makePlan(graph).plan.calls.map(({ kernel }) => kernel)).toEqual(['linear', 'activation', 'writeState']);
   });
 });
 
@@ -117,7 +117,7 @@ describe('placing', () => {
   it('values that are alive together never overlap, and inputs and outputs stay', () => {
     fc.assert(
       fc.property(randomGraph, (graph) => {
-        const plan = makePlan(graph);
+        const { plan } = makePlan(graph);
         const touched = (name: string) =>
           plan.calls.flatMap((call, at) =>
             Object.values(call.arguments).some(
@@ -151,7 +151,7 @@ describe('placing', () => {
     const chain = Array.from({ length: 30 }, (_, i) =>
       node('Softmax', [i === 0 ? 'x' : `v${i - 1}`], i === 29 ? 'y' : `v${i}`),
     );
-    const plan = makePlan(
+    const { plan } = makePlan(
       graphOf({ inputs: [value('x', ['T', 'N', 3])], outputs: [value('y', ['T', 'N', 3])], nodes: chain }),
     );
     expect(plan.rowBytes).toBe(2 * 64);

@@ -183,6 +183,22 @@ describe('what was disposed of', () => {
 });
 
 describe('memory', () => {
+  it.each(['lstm-5-7', 'gru-explicit-state-initial'])('a loaded model does not keep its file: %s', async (name) => {
+    const module = await WebAssembly.compile(readFileSync(new URL('../../build/kernels/simd.wasm', import.meta.url)));
+    const load = () => {
+      const file = new Uint8Array(readFileSync(fixturePath(name)));
+      return { model: loadModelSync(file, { kernels: module }), file: new WeakRef(file.buffer) };
+    };
+    const { model, file } = load();
+    // A WeakRef holds its target until the job that made it has ended.
+    for (let i = 0; i < 10 && file.deref(); i++) {
+      await new Promise((resolve) => setTimeout(resolve));
+      globalThis.gc!();
+    }
+    expect(file.deref()).toBeUndefined();
+    expect(model.parameterCount).toBeGreaterThan(0);
+  });
+
   it('ten thousand streams take ten thousand states, and give their places back', async () => {
     const graph = cell({ op: 'LSTM', inputs: 8, hidden: 64 });
     const model = await loadModel(writeNative(graph));
