@@ -53,17 +53,24 @@ const output = {
   plugins: [terser({ module: true, ecma: 2020, compress: { passes: 2 } })],
 };
 
-const chunkName = ({ facadeModuleId }) => {
-  const kernel = kernelModule.exec((facadeModuleId ?? '').replaceAll('\\', '/'));
-  return kernel ? `kernels-${kernel[1]}.js` : 'shared-[name].js';
-};
-const split = { ...output, entryFileNames: '[name].js', chunkFileNames: chunkName };
+const readerModule = /(?:^|\/)formats\/(\w+)\/\1\.js$/;
+
+/** Names chunks: kernels alike in every bundle, whose files are the same; the rest by the bundle they belong to. */
+const chunkName =
+  (prefix) =>
+  ({ facadeModuleId }) => {
+    const path = (facadeModuleId ?? '').replaceAll('\\', '/');
+    const kernel = kernelModule.exec(path);
+    if (kernel) return `kernels-${kernel[1]}.js`;
+    return `${prefix}${readerModule.test(path) ? 'reader' : 'shared'}-[name].js`;
+  };
+const split = (prefix) => ({ ...output, entryFileNames: '[name].js', chunkFileNames: chunkName(prefix) });
 
 export default [
-  { ...common, input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js' }, output: split },
+  { ...common, input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js' }, output: split('') },
   // By itself: what only the command line uses of a shared module would otherwise weigh on the core entry. Its kernel
   // chunks are the same files.
-  { ...common, input: { cli: 'build/ts/cli/main.js' }, output: split },
+  { ...common, input: { cli: 'build/ts/cli/main.js' }, output: split('cli-') },
   {
     ...common,
     input: { 'rivulet.browser': 'build/ts/index.js' },

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { type ErrorCode, type ErrorDetails, RivuletError } from './errors.js';
+export type { Architecture } from './formats/pytorch/architecture.js';
 export type { DataType, Dim } from './graph/graph.js';
 export type { Plan } from './plan/plan.js';
 export type { Build } from './runtime/kernels.js';

@@ -1,5 +1,4 @@
 import { readModel } from '../formats/registry.js';
-import { looksLikeSafetensors } from '../formats/safetensors/container.js';
 import type { Graph } from '../graph/graph.js';
 import { byteLength } from '../graph/tensor.js';
 import { loadModel, type Model } from '../index.js';
@@ -23,9 +22,9 @@ export const inspectVerb: Verb = {
   async run(args, context) {
     const file = await modelPath(args.positionals[0]);
     const content = await readBytes(file, context);
-    const graph = readModel(content, file);
+    const { graph, format } = await readModel(content, file);
     const model = await loadModel(content, { name: file, ...kernelsOf(args) });
-    const facts = describe(file, content, graph, model);
+    const facts = describe(file, format, content.length, graph, model);
     const plan = args.flag('plan') ? model.plan() : undefined;
     const { stdout } = context;
     if (args.flag('json')) {
@@ -40,12 +39,12 @@ export const inspectVerb: Verb = {
 
 type Facts = ReturnType<typeof describe>;
 
-function describe(file: string, content: Uint8Array, graph: Graph, model: Model) {
+function describe(file: string, format: string, fileBytes: number, graph: Graph, model: Model) {
   return {
     name: model.name,
     file,
-    format: looksLikeSafetensors(content) ? 'safetensors' : 'unknown',
-    fileBytes: content.length,
+    format,
+    fileBytes,
     parameters: model.parameterCount,
     weightBytes: model.weightBytes,
     stateBytes: model.stateBytes,

@@ -1,16 +1,47 @@
 import { RivuletError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { looksLikeSafetensors } from './safetensors/container.js';
-import { readNative } from './safetensors/native.js';
+import type { Architecture } from './pytorch/architecture.js';
+import { looksLikeSafetensors, parseSafetensors } from './safetensors/container.js';
+import { holdsGraph, nativeGraph, readNative } from './safetensors/native.js';
+
+/** A graph and the name of the format it was read from. */
+export interface ReadModel {
+  graph: Graph;
+  format: string;
+}
+
+/** What only some readers take. */
+export interface ReadOptions {
+  /** What the weights of a state dict leave open; see `Architecture`. */
+  architecture?: Architecture | string;
+}
+
+type Reader = (bytes: Uint8Array, file?: string, options?: ReadOptions) => Graph;
 
 interface Format {
   name: string;
-  /** Looks at the first bytes only; a damaged file of the format counts, so that the reader can say what is wrong. */
-  sniff(bytes: Uint8Array): boolean;
-  read(bytes: Uint8Array, file?: string): Graph;
+  /** With what a file of the format begins; the reader looks closer. */
+  starts: readonly string[];
+  /** Loads the reader when a file asks for it: it is no part of the core's download. */
+  load(): Promise<Reader>;
 }
 
-const FORMATS: readonly Format[] = [{ name: 'Rivulet (.safetensors)', sniff: looksLikeSafetensors, read: readNative }];
+const NATIVE = 'Rivulet (.safetensors)';
+
+const STATE_DICT: Format = {
+  name: 'PyTorch state dict (.pt, .pth, .safetensors)',
+  starts: ['PK\x03\x04', '\x80\x02'],
+  load: async () => (await import('./pytorch/pytorch.js')).readPyTorch,
+};
+
+const ONNX: Format = {
+  name: 'ONNX',
+  // ir_version, the first field of every writer's.
+  starts: ['\x08'],
+  load: async () => (await import('./onnx/onnx.js')).readOnnx,
+};
+
+const FORMATS = [STATE_DICT, ONNX];
 
 /** Beginnings of files that nobody here reads, but whose names help whoever passed one. */
 const STRANGERS: readonly [prefix: string, name: string][] = [
@@ -25,20 +56,37 @@ const STRANGERS: readonly [prefix: string, name: string][] = [
 ];
 
 /**
- * Reads a model of any known format, which its content decides, never its name.
+ * Reads a model of any known format, which its content decides, never its name. Readers other than the native file's are
+ * loaded when a file asks for them.
+ *
  * @param file path or URL to name in errors.
  * @throws RivuletError `UNKNOWN_FORMAT`, and whatever the format's reader throws.
  */
-export function readModel(bytes: Uint8Array, file?: string): Graph {
-  const format = FORMATS.find(({ sniff }) => sniff(bytes));
-  if (format) return format.read(bytes, file);
-  const start = String.fromCharCode(...bytes.subarray(0, 32));
-  throw new RivuletError('UNKNOWN_FORMAT', 'Not a model that can be read', {
+export async function readModel(bytes: Uint8Array, file?: string, options: ReadOptions = {}): Promise<ReadModel> {
+  let format = FORMATS.find(({ starts }) => starts.some((prefix) => startOf(bytes).startsWith(prefix)));
+  if (looksLikeSafetensors(bytes)) {
+    const stored = parseSafetensors(bytes, file);
+    if (holdsGraph(stored)) return { graph: nativeGraph(stored, file), format: NATIVE };
+    format = STATE_DICT;
+  }
+  if (!format) throw unknownFormat(bytes, file, [NATIVE, ...FORMATS.map(({ name }) => name)]);
+  const read = await format.load();
+  return { graph: read(bytes, file, options), format: format.name };
+}
+
+/** The same at once, for the native format alone. */
+export function readModelSync(bytes: Uint8Array, file?: string): Graph {
+  if (looksLikeSafetensors(bytes)) return readNative(bytes, file);
+  throw unknownFormat(bytes, file, [NATIVE]);
+}
+
+const startOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 32));
+
+function unknownFormat(bytes: Uint8Array, file: string | undefined, formats: readonly string[]): RivuletError {
+  const stranger = STRANGERS.find(([prefix]) => startOf(bytes).startsWith(prefix))?.[1];
+  return new RivuletError('UNKNOWN_FORMAT', 'Not a model that can be read', {
     file,
-    expected: FORMATS.map(({ name }) => name).join(', '),
-    found:
-      bytes.length === 0
-        ? 'an empty file'
-        : (STRANGERS.find(([prefix]) => start.startsWith(prefix))?.[1] ?? 'something unknown'),
+    expected: formats.join(', '),
+    found: bytes.length === 0 ? 'an empty file' : (stranger ?? 'something unknown'),
   });
 }

@@ -182,8 +182,19 @@ class Lowerer {
       const tensor = this.graph.tensors.get(name);
       return tensor && !tensor.type.startsWith('int') ? sum + elementCount(tensor.shape) : sum;
     }, 0);
-    return { name: node.name, op: node.op, shape: this.types.get(node.outputs[0] ?? '')?.shape ?? [], parameters };
+    return {
+      name: node.name,
+      op: shownOperator(node),
+      shape: this.types.get(node.outputs[0] ?? '')?.shape ?? [],
+      parameters,
+    };
   }
+}
+
+/** A node's operator as people wrote it: what was fused is named by its parts. */
+function shownOperator({ op, inputs, attributes }: GraphNode): string {
+  if (op !== 'Linear') return op;
+  return ['MatMul', inputs[2] ? 'Add' : '', attributes.activation ?? ''].filter(Boolean).join(' + ');
 }
 
 /** The view of the lowerer that one node's operator gets. */

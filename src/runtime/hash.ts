@@ -12,8 +12,8 @@ export class Hash {
 
   update(bytes: Uint8Array): this {
     const whole = bytes.length >> 2;
-    // A view of words needs alignment; a copy of the rest costs less than reading byte by byte.
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    // A view of words needs alignment. Not `slice`: a Node Buffer's is another view.
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     const words = new Int32Array(aligned.buffer, aligned.byteOffset, whole);
     this.mix(words);
     let rest = 0;

@@ -1,5 +1,7 @@
 import { RivuletError } from '../errors.js';
-import { readModel } from '../formats/registry.js';
+import type { Architecture } from '../formats/pytorch/architecture.js';
+import { readModel, readModelSync } from '../formats/registry.js';
+import type { Graph } from '../graph/graph.js';
 import { type Progress, readSource, type Source } from '../io/source.js';
 import type { NonFinite } from './engine.js';
 import { type Build, chooseBuild, compileKernels } from './kernels.js';
@@ -16,6 +18,8 @@ export interface LoadOptions {
    * alone; `propagate` lets them through, and into the state.
    */
   nonFinite?: NonFinite;
+  /** What a PyTorch state dict leaves open (activations, the order of layers): an object, or its JSON. */
+  architecture?: Architecture | string;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
   /** The file's name for errors, where the source has none. */
@@ -35,10 +39,12 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     readSource(source, { ...(onProgress && { onProgress }), ...(signal && { signal }) }),
     kernels instanceof WebAssembly.Module ? kernels : compileKernels(chooseBuild(kernels)),
   ]);
-  return makeModel(bytes, name ?? options.name, module, nonFinite);
+  const file = name ?? options.name;
+  const { graph } = await readModel(bytes, file, options);
+  return makeModel(graph, file, module, nonFinite);
 }
 
-/** The same at once, from bytes and compiled kernels: for an AudioWorklet, which can't wait. */
+/** The same at once, from the bytes of a native file and compiled kernels: for an AudioWorklet, which can't wait. */
 export function loadModelSync(
   bytes: ArrayBuffer | ArrayBufferView,
   options: LoadOptions & { kernels: WebAssembly.Module },
@@ -53,7 +59,8 @@ export function loadModelSync(
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     : new Uint8Array(bytes);
-  return makeModel(view, options.name, options.kernels, checkNonFinite(options));
+  const graph = readModelSync(view, options.name);
+  return makeModel(graph, options.name, options.kernels, checkNonFinite(options));
 }
 
 function checkNonFinite({ nonFinite = 'reject' }: LoadOptions): NonFinite {
@@ -61,13 +68,7 @@ function checkNonFinite({ nonFinite = 'reject' }: LoadOptions): NonFinite {
   throw new RivuletError('INVALID_OPTION', 'nonFinite', { expected: 'reject or propagate', found: String(nonFinite) });
 }
 
-function makeModel(
-  bytes: Uint8Array,
-  file: string | undefined,
-  module: WebAssembly.Module,
-  nonFinite: NonFinite,
-): Model {
-  const graph = readModel(bytes, file);
+function makeModel(graph: Graph, file: string | undefined, module: WebAssembly.Module, nonFinite: NonFinite): Model {
   try {
     return new Model(graph, module, nonFinite);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Model } from './model.js';
 export function summarize(model: Model, plan: Plan): string {
   const rows = plan.layers.map(({ name, op, shape, parameters }) => [
     name,
-    op === 'Linear' ? 'MatMul + Add' : op,
+    op,
     `[${shape.join(', ')}]`,
     count(parameters),
   ]);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { RivuletError } from '../../src/errors.js';
-import { readModel } from '../../src/formats/registry.js';
+import { readModelSync } from '../../src/formats/registry.js';
 import { parseSafetensors, type SafetensorsFile, writeSafetensors } from '../../src/formats/safetensors/container.js';
 import { checkGraph } from '../../src/graph/check.js';
 import { readNpy, writeNpy } from '../../src/io/npy.js';
@@ -146,7 +146,7 @@ describe('damaged files', () => {
         ),
         (seed, edits) => {
           const bytes = edits.reduce((current, apply) => apply(current), seed);
-          survives(() => checkGraph(readModel(bytes)));
+          survives(() => checkGraph(readModelSync(bytes)));
           survives(() => parseSafetensors(bytes));
         },
       ),
@@ -156,14 +156,14 @@ describe('damaged files', () => {
 
   it('end so at every length', () => {
     const [bytes] = seeds;
-    for (let length = 0; length < bytes.length; length++) survives(() => readModel(bytes.subarray(0, length)));
+    for (let length = 0; length < bytes.length; length++) survives(() => readModelSync(bytes.subarray(0, length)));
   });
 
   it('end so as noise behind a plausible start', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
         const bytes = Uint8Array.from([noise.length + 2, 0, 0, 0, 0, 0, 0, 0, 0x7b, ...noise, 0x7d]);
-        survives(() => readModel(bytes));
+        survives(() => readModelSync(bytes));
       }),
       { numRuns: 5000 },
     );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readModel } from '../../src/formats/registry.js';
+import { readModelSync } from '../../src/formats/registry.js';
 import { parseSafetensors } from '../../src/formats/safetensors/container.js';
 import { readNative, writeNative } from '../../src/formats/safetensors/native.js';
 import type { Graph } from '../../src/graph/graph.js';
@@ -167,7 +167,7 @@ describe('fixtures, written by the Python exporter', () => {
 
   it.each(fixtureNames)('%s comes back to the byte', (name) => {
     const bytes = fixture(name);
-    const graph = readModel(bytes, name);
+    const graph = readModelSync(bytes, name);
     expect(graph.name).toBe(name);
     expect(writeNative(graph)).toEqual(bytes);
   });
@@ -181,7 +181,7 @@ describe('fixtures, written by the Python exporter', () => {
   });
 });
 
-describe('readModel', () => {
+describe('readModelSync', () => {
   it.each<[string, RegExp]>([
     ['', /an empty file/],
     ['version https://git-lfs.github.com/spec/v1', /git lfs pull/],
@@ -189,7 +189,7 @@ describe('readModel', () => {
     ['PK\x03\x04', /ZIP/],
     ['hello', /something unknown/],
   ])('says what %j may be', (text, message) => {
-    expect(() => readModel(new TextEncoder().encode(text), 'some.file')).toThrow(
+    expect(() => readModelSync(new TextEncoder().encode(text), 'some.file')).toThrow(
       expect.objectContaining({ code: 'UNKNOWN_FORMAT', message: expect.stringMatching(message) }),
     );
   });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { RivuletError } from '../../src/errors.js';
-import { readModel } from '../../src/formats/registry.js';
+import { readModelSync } from '../../src/formats/registry.js';
 import { parseSafetensors, writeSafetensors } from '../../src/formats/safetensors/container.js';
 import { writeNative } from '../../src/formats/safetensors/native.js';
 import { Model } from '../../src/runtime/model.js';
@@ -128,7 +128,7 @@ it('a graph that is altered becomes a model that runs, or a RivuletError, soon',
         });
         const started = performance.now();
         try {
-          const model = new Model(readModel(bytes), module, 'propagate');
+          const model = new Model(readModelSync(bytes), module, 'propagate');
           loaded++;
           const zeros = (size: number) => new Float32Array(size);
           if (model.streamable && model.inputs.reduce((sum, { size }) => sum + size, 0) < 1e5) {

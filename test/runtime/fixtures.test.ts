@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readModel } from '../../src/formats/registry.js';
+import { readModelSync } from '../../src/formats/registry.js';
 import { toFloat32 } from '../../src/graph/tensor.js';
 import { evaluateReference } from '../../src/ops/references.js';
 import { BUILDS, supports } from '../../src/runtime/kernels.js';
@@ -21,7 +21,7 @@ describe.each(fixtureNames)('%s', (name) => {
   const fixture = readFixture(name);
 
   it('the float64 reference gives the trainer’s numbers', () => {
-    const graph = readModel(readFileSync(fixturePath(name)), name);
+    const graph = readModelSync(readFileSync(fixturePath(name)), name);
     const inputs = Object.entries(fixture.inputs).map(([input, { shape, data }]) => {
       // Printed with the digits that tell one float32 from the next: the float32 is what the trainer saw.
       return [input, { shape, data: Float64Array.from(Float32Array.from(data)) }];

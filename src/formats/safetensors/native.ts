@@ -13,7 +13,13 @@ import type {
 import { isDataType } from '../../graph/tensor.js';
 import { Fields } from '../fields.js';
 import { type Json, parseJson } from '../json.js';
-import { type Dtype, parseSafetensors, type StoredTensor, writeSafetensors } from './container.js';
+import {
+  type Dtype,
+  parseSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  writeSafetensors,
+} from './container.js';
 
 /** Rivulet's own file: a safetensors file whose metadata hold the graph. `docs/format.md` describes it. */
 
@@ -51,13 +57,20 @@ const DTYPE_OF = Object.fromEntries(Object.entries(TYPE_OF).map(([dtype, type]) 
  *   `LIMIT_EXCEEDED`.
  */
 export function readNative(bytes: Uint8Array, file?: string): Graph {
-  const stored = parseSafetensors(bytes, file);
+  return nativeGraph(parseSafetensors(bytes, file), file);
+}
+
+/** Whether a safetensors file holds a graph, and so is a native file. */
+export const holdsGraph = (stored: SafetensorsFile): boolean => stored.metadata.has(GRAPH_KEY);
+
+/** The same as {@link readNative} from the parsed file. */
+export function nativeGraph(stored: SafetensorsFile, file?: string): Graph {
   const json = stored.metadata.get(GRAPH_KEY);
   if (json === undefined) {
     throw new RivuletError('UNKNOWN_FORMAT', 'A safetensors file without a graph', {
       file,
       expected: `"${GRAPH_KEY}" in __metadata__`,
-      hint: 'Weights alone, as in a PyTorch state dict, do not say how to run; export the graph too (docs/format.md)',
+      hint: 'Weights alone, as in a PyTorch state dict, are read by loadModel, not by loadModelSync',
     });
   }
   const format = stored.metadata.get(FORMAT_KEY);

@@ -1,0 +1,189 @@
+import { RivuletError } from '../../errors.js';
+import type { StatePair } from '../../graph/graph.js';
+import { elementCount } from '../../graph/tensor.js';
+import type { Value } from './builder.js';
+import type { InitialState } from './cell-operators.js';
+import { type Length, resolve } from './lengths.js';
+import { moveList } from './moves.js';
+
+/** Numbers of a state that are followed one by one, and of all values on their way together. */
+const MAX_TRACED = 2 ** 16;
+const MAX_TRACED_IN_ALL = 2 ** 22;
+
+/** An input or output of the file's graph, with its value. */
+export interface Port {
+  name: string;
+  value: Value;
+}
+
+/** A state: the value that comes in, the value that goes out. */
+export interface Pair {
+  input: Value;
+  output: Value;
+}
+
+export interface FoundStates {
+  pairs: Pair[];
+  /** Graph inputs and outputs that were states, by name; the stream carries them from now on. */
+  inputs: Set<string>;
+  outputs: Set<string>;
+}
+
+/**
+ * Finds the recurrent states that the graph takes as inputs and returns as outputs. Which belong together is not guessed
+ * where cells say it: each number of an input is followed through slices, reshapes and transposes to the cell's initial
+ * state that it becomes, each number of an output back to the final state from which it comes. Where the two agree, the
+ * cells keep their states themselves. States that no cell keeps are paired by their names.
+ */
+export function findStates(
+  values: Iterable<Value>,
+  initial: readonly InitialState[],
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  file: string | undefined,
+): FoundStates {
+  const found: FoundStates = { pairs: [], inputs: new Set(), outputs: new Set() };
+  if (initial.length > 0) pairByCells(found, traceAll(values, initial, inputs), initial, inputs, outputs, file);
+  pairByNames(found, inputs, outputs);
+  return found;
+}
+
+type Trace = Float64Array | number[];
+
+/** Element `element` of source `source`, as one number. */
+const code = (source: number, element: number) => source * 2 ** 20 + element;
+const sourceOf = (one: number) => Math.floor(one / 2 ** 20);
+
+/** One row: symbols count for 1, as a stream has it. */
+function rowShape(shape: readonly Length[]): number[] {
+  return shape.map((length) => {
+    const known = resolve(length);
+    return typeof known === 'number' ? known : known.role || known.fixed === undefined ? 1 : known.fixed;
+  });
+}
+
+/** For every value that only moves numbers of graph inputs or final states: which they are. */
+function traceAll(
+  values: Iterable<Value>,
+  initial: readonly InitialState[],
+  inputs: readonly Port[],
+): Map<Value, Trace> {
+  const traces = new Map<Value, Trace>();
+  let spent = 0;
+  const begin = (value: Value, source: number) => {
+    if (!value.shape) return;
+    const count = elementCount(rowShape(value.shape));
+    if (count > MAX_TRACED || (spent += count) > MAX_TRACED_IN_ALL) return;
+    traces.set(
+      value,
+      Float64Array.from({ length: count }, (_, i) => code(source, i)),
+    );
+  };
+  for (const [i, { value }] of inputs.entries()) begin(value, i);
+  for (const [i, { final }] of initial.entries()) begin(final, inputs.length + i);
+  for (const value of values) {
+    const { moved, shape } = value;
+    if (!moved || !shape) continue;
+    const parts = moved.inputs.map((input) => traces.get(input));
+    if (!parts.every((part) => part !== undefined)) continue;
+    const to = rowShape(shape);
+    const count = elementCount(to);
+    if (count > MAX_TRACED || (spent += count) > MAX_TRACED_IN_ALL) continue;
+    const move = moved.move(
+      moved.inputs.map((input) => rowShape(input.shape!)),
+      to,
+    );
+    traces.set(value, moveList(move, parts));
+  }
+  return traces;
+}
+
+function pairByCells(
+  found: FoundStates,
+  traces: Map<Value, Trace>,
+  initial: readonly InitialState[],
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  file: string | undefined,
+): void {
+  const usesOf = new Map<number, Set<number>>();
+  for (const [i, { value }] of initial.entries()) {
+    for (const one of traces.get(value) ?? []) {
+      const source = sourceOf(one);
+      if (source < inputs.length) usesOf.set(source, (usesOf.get(source) ?? new Set()).add(i));
+    }
+  }
+  for (const [source, uses] of usesOf) {
+    const input = inputs[source];
+    // What becomes of each of its numbers: element j of the state i.
+    const becomes = new Map<number, number>();
+    let clean = true;
+    for (const i of uses) {
+      for (const [j, one] of traces.get(initial[i].value)!.entries()) {
+        if (sourceOf(one) !== source || becomes.has(one)) clean = false;
+        becomes.set(one, code(inputs.length + i, j));
+      }
+    }
+    const mine = traces.get(input.value)!;
+    const output =
+      clean &&
+      outputs.find(({ name, value }) => {
+        const theirs = traces.get(value);
+        return (
+          !found.outputs.has(name) &&
+          theirs?.length === mine.length &&
+          mine.every((one, i) => becomes.get(one) === theirs[i])
+        );
+      });
+    if (!output) {
+      const [first] = uses;
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state comes in, and no output is the state after it', {
+        file,
+        node: initial[first].node,
+        tensor: input.name,
+        expected: `an output that holds "${initial[first].final.name}" as "${input.name}" holds the state`,
+        found: outputs.map(({ name }) => name).join(', '),
+        hint: 'Export the model with the final states as outputs, or without initial states (they are zeros then)',
+      });
+    }
+    found.inputs.add(input.name);
+    found.outputs.add(output.name);
+    for (const i of uses) found.pairs.push({ input: initial[i].value, output: initial[i].final });
+  }
+}
+
+/** Names that say state; a signal that comes in and goes out in the same shape must not be taken for one. */
+const STATE = /(state|hidden|cell|cache|memory|buffer|(^|[_./])[hc]\d*)($|[_./]|\d|n$|N$|in$|In$|prev)/i;
+
+/** Names that the next value of a state may have, by the state's. */
+function nextNames(name: string): string[] {
+  const base = name.replace(/([_./]?(in|input|prev|0)|In|Prev)$/, '');
+  const before = name.replace(/^(prev|initial|old|in)[_./]?/i, '');
+  return [name, base]
+    .flatMap((stem) =>
+      ['N', 'n', '_n', '_N', '_out', 'Out', '_output', '_next', 'Next', '.out', '_new'].map((end) => stem + end),
+    )
+    .concat(['new_', 'next_', 'out_', 'output_', 'final_'].flatMap((start) => [start + name, start + before]));
+}
+
+function pairByNames(found: FoundStates, inputs: readonly Port[], outputs: readonly Port[]): void {
+  for (const { name, value } of inputs) {
+    if (found.inputs.has(name) || value.type !== 'float32' || !STATE.test(name)) continue;
+    const names = new Set(nextNames(name));
+    const fits = outputs.filter(
+      (output) => names.has(output.name) && !found.outputs.has(output.name) && sameShape(value, output.value),
+    );
+    if (fits.length !== 1) continue;
+    found.inputs.add(name);
+    found.outputs.add(fits[0].name);
+    found.pairs.push({ input: value, output: fits[0].value });
+  }
+}
+
+const sameShape = (a: Value, b: Value): boolean =>
+  a.shape !== undefined && a.shape.length === b.shape?.length && rowShape(a.shape).join() === rowShape(b.shape).join();
+
+/** A pair as the graph has it, its shape written out. */
+export function statePair({ input, output }: Pair, shape: StatePair['shape']): StatePair {
+  return { input: input.name, output: output.name, type: 'float32', shape };
+}

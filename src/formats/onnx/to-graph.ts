@@ -1,0 +1,324 @@
+import { RivuletError } from '../../errors.js';
+import { checkGraph } from '../../graph/check.js';
+import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor, TIME } from '../../graph/graph.js';
+import { Builder, type Draft, NodeContext, type Value } from './builder.js';
+import { cell, type InitialState } from './cell-operators.js';
+import { cast } from './compute-operators.js';
+import { Axis, type Length, numberOf, type Role, resolve, showLengths } from './lengths.js';
+import type { OnnxGraph, OnnxModel, OnnxValueInfo } from './model.js';
+import { CELLS, TRANSLATIONS } from './operators.js';
+import { findStates, type Port, statePair } from './states.js';
+import { integerTensor, readTensor, typeName, typeOf } from './tensors.js';
+
+/** Versions of ONNX's operator set whose meaning the reader knows. */
+export const OPSETS = { oldest: 7, newest: 28 } as const;
+
+/** Operators that the planner has and ONNX has not. */
+const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
+
+/**
+ * Makes a graph of an ONNX model: constants folded, lengths followed, time and batch found, states paired.
+ * @throws RivuletError `INVALID_FILE`, `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR`, `UNSUPPORTED_ATTRIBUTE`,
+ *   `LIMIT_EXCEEDED`.
+ */
+export function toGraph(model: OnnxModel, file?: string): Graph {
+  return new Translator(model, file).translate();
+}
+
+class Translator {
+  private readonly graph: OnnxGraph;
+  private readonly builder: Builder;
+  private readonly initial: InitialState[] = [];
+  private readonly inputs: Port[] = [];
+  private readonly inputValues = new Set<Value>();
+  private readonly tensors = new Map<string, Tensor>();
+
+  constructor(
+    private readonly model: OnnxModel,
+    private readonly file: string | undefined,
+  ) {
+    this.graph = model.graph;
+    const { inputs, initializers, nodes } = this.graph;
+    const named = [...inputs, ...initializers].map(({ name }) => name);
+    this.builder = new Builder([...named, ...nodes.flatMap(({ outputs }) => outputs)], file);
+  }
+
+  translate(): Graph {
+    const opset = this.opset();
+    this.readWeights();
+    this.readInputs();
+    for (const [index, node] of this.graph.nodes.entries()) {
+      const name = node.name === '' ? `${node.op}_${index}` : node.name;
+      const context = new NodeContext(this.builder, node, name, opset);
+      if (node.domain === '' && CELLS.has(node.op)) cell(context, this.initial);
+      else if (node.domain === '' && node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
+      else {
+        const translation = node.domain === '' ? TRANSLATIONS.get(node.op) : undefined;
+        if (translation) translation(context);
+        else this.leave(context);
+      }
+    }
+    return this.finish();
+  }
+
+  private opset(): number {
+    const opset = this.model.opsets.get('');
+    if (opset !== undefined && opset >= OPSETS.oldest && opset <= OPSETS.newest) return opset;
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'A version of the operator set that is not known', {
+      file: this.file,
+      expected: `opset ${OPSETS.oldest} to ${OPSETS.newest}`,
+      found: opset === undefined ? 'none' : `${opset}`,
+      hint: 'Convert the model with onnx.version_converter',
+    });
+  }
+
+  /** Initializers that some node or output names; the others are nothing to the model. */
+  private readWeights(): void {
+    const { nodes, outputs, initializers, sparse } = this.graph;
+    const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
+    const hidden = sparse.find((name) => used.has(name));
+    if (hidden !== undefined) {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'Weights that are stored sparse', {
+        file: this.file,
+        tensor: hidden,
+        hint: 'Export the model with dense weights',
+      });
+    }
+    for (const stored of initializers) {
+      if (!used.has(stored.name)) continue;
+      this.builder.define(stored.name, this.builder.constant(readTensor(stored, stored.name, this.file)));
+    }
+  }
+
+  private readInputs(): void {
+    const weights = new Set(this.graph.initializers.map(({ name }) => name));
+    const axes = new Map<string, Axis>();
+    for (const { name, type, shape } of this.graph.inputs) {
+      // Old files list every weight among the inputs too.
+      if (weights.has(name)) continue;
+      const known = typeOf(type);
+      if (!known || !shape) {
+        throw new RivuletError('UNSUPPORTED_OPERATOR', known ? 'An input without a shape' : 'An input of this type', {
+          file: this.file,
+          tensor: name,
+          expected: known ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
+          found: known ? 'none' : typeName(type),
+        });
+      }
+      const lengths = shape.map((dim): Length => {
+        if (typeof dim === 'number') return new Axis('', dim);
+        const axis = (dim !== undefined && axes.get(dim)) || new Axis(dim ?? '');
+        if (dim !== undefined) axes.set(dim, axis);
+        return axis;
+      });
+      const value: Value = { name, type: known, shape: lengths };
+      this.builder.define(name, value);
+      this.inputs.push({ name, value });
+      this.inputValues.add(value);
+    }
+  }
+
+  /** An operator that the reader does not know; its outputs have no shape. */
+  private leave(context: NodeContext): void {
+    const { op, domain, outputs } = context.node;
+    const name = domain === '' ? (NOT_ONNX.has(op) ? `ai.onnx.${op}` : op) : `${domain}.${op}`;
+    const made = outputs.map((_, i) => (context.wants(i) ? context.give(i, { type: 'float32' }) : undefined));
+    context.emit(name, context.inputs(), made, context.rest(), { unknown: true });
+  }
+
+  private retype(value: Value, type: DataType): void {
+    if (this.inputValues.has(value)) value.type = type;
+  }
+
+  private finish(): Graph {
+    const outputs = this.graph.outputs.map((info): Port & { info: OnnxValueInfo } => {
+      const value = this.builder.values.get(info.name);
+      if (value) return { name: info.name, value, info };
+      throw new RivuletError('INVALID_GRAPH', 'An output that no node makes', { file: this.file, tensor: info.name });
+    });
+    for (const output of outputs) this.checkDeclared(output.value, output.info);
+    const all = this.valuesInOrder();
+    const states = findStates(all, this.initial, this.inputs, outputs, this.file);
+    const kept = outputs.filter(({ name }) => !states.outputs.has(name));
+    // A model that gives nothing but its states gives them.
+    const wanted = kept.length > 0 ? kept : outputs;
+    const inputs = this.inputs.filter(({ name }) => !states.inputs.has(name));
+
+    const drafts = this.prune(
+      [...wanted.map(({ value }) => value), ...states.pairs.map(({ output }) => output)],
+      new Set(states.pairs.map(({ input }) => input)),
+    );
+    this.nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts);
+    for (const { name, value } of wanted) this.place(this.builder.materialize(value, { tensor: name }), value.name);
+
+    const made = new Set(drafts.flatMap(({ outputs }) => outputs));
+    const nodes = drafts.map((draft) => this.write(draft, made));
+    const graphOutputs = wanted.map(({ name, value, info }) => {
+      // Two names for one value: the graph's outputs keep the names of the file.
+      if (value.name !== name) {
+        const label = this.builder.nodeName(name);
+        nodes.push({ name: label, op: 'Identity', inputs: [value.name], outputs: [name], attributes: {} });
+      }
+      return { name, type: this.outputType(info), shape: this.dims(value.shape ?? this.declared(info)) };
+    });
+    const graph: Graph = {
+      name: this.graph.name,
+      inputs: inputs.map(({ name, value }) => ({ name, type: value.type, shape: this.dims(value.shape!) })),
+      outputs: graphOutputs,
+      states: states.pairs.map((pair) => statePair(pair, this.dims(pair.input.shape ?? pair.output.shape ?? []))),
+      nodes,
+      tensors: this.tensors,
+      metadata: this.metadata(),
+    };
+    graph.nodes = checkGraph(graph, this.file);
+    return graph;
+  }
+
+  private metadata(): Record<string, string> {
+    const entries = Array.from(this.model.metadata, ([key, value]): [string, string] => {
+      const reserved = key === 'format' || key.startsWith('rivulet.');
+      return [reserved ? `onnx.${key}` : key, value];
+    });
+    return Object.fromEntries(entries);
+  }
+
+  /** Values in the order in which they were made. */
+  private valuesInOrder(): Value[] {
+    return this.builder.drafts.flatMap(({ outputs }) => outputs.filter((value) => value !== undefined));
+  }
+
+  /** The drafts that something needs, in order. States from outside end the search. */
+  private prune(roots: readonly Value[], states: ReadonlySet<Value>): Draft[] {
+    const needed = new Set<Value>(roots);
+    const kept: Draft[] = [];
+    for (let i = this.builder.drafts.length - 1; i >= 0; i--) {
+      const draft = this.builder.drafts[i];
+      if (!draft.outputs.some((value) => value && needed.has(value) && !states.has(value))) continue;
+      for (const input of draft.inputs) if (input) needed.add(input);
+      draft.outputs = draft.outputs.map((value) => (value && needed.has(value) ? value : undefined));
+      while (draft.outputs.at(-1) === undefined) draft.outputs.pop();
+      kept.push(draft);
+    }
+    return kept.reverse();
+  }
+
+  /** Gives the axes that no cell spoke about their meaning: by their names, then by their places. */
+  private nameAxes(values: readonly Value[], drafts: readonly Draft[]): void {
+    for (const { name, shape } of values) {
+      for (const [place, length] of (shape ?? []).entries()) {
+        const axis = resolve(length);
+        if (typeof axis === 'number' || axis.role || axis.fixed !== undefined) continue;
+        const taken = new Set(shape!.map(resolve).map((other) => (typeof other === 'number' ? undefined : other.role)));
+        const role = guess(axis.label, place, taken);
+        if (role) {
+          axis.role = role;
+          continue;
+        }
+        const foreign = drafts.find(({ unknown }) => unknown);
+        if (foreign)
+          throw new RivuletError('UNSUPPORTED_OPERATOR', `operator ${foreign.op}`, {
+            file: this.file,
+            node: foreign.name,
+          });
+        throw new RivuletError('UNSUPPORTED_OPERATOR', 'An axis of unknown length', {
+          file: this.file,
+          tensor: name,
+          expected: `lengths, and at most one axis of time and one of batch`,
+          found: showLengths(shape!),
+          hint: 'Export the model with this axis fixed',
+        });
+      }
+    }
+  }
+
+  private write(draft: Draft, made: ReadonlySet<Value | undefined>): GraphNode {
+    if (draft.op === 'LayerNormalization' && draft.outputs.length > 1) {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'LayerNormalization: outputs Mean and InvStdDev', {
+        file: this.file,
+        node: draft.name,
+        expected: 'one output',
+        found: `${draft.outputs.filter(Boolean).length}`,
+      });
+    }
+    const inputs = draft.inputs.map((value) => {
+      if (!value) return '';
+      if (!made.has(value)) this.place(this.builder.materialize(value, { node: draft.name }), value.name);
+      return value.name;
+    });
+    const node: GraphNode = {
+      name: draft.name,
+      op: draft.op,
+      inputs,
+      outputs: draft.outputs.map((value) => value?.name ?? ''),
+      attributes: draft.attributes,
+    };
+    return draft.reshapes ? this.writeReshape(node, draft) : node;
+  }
+
+  /** A change of shape as the planner takes it: 0 where an axis stays, and one -1. */
+  private writeReshape(node: GraphNode, draft: Draft): GraphNode {
+    const from = this.dims(draft.inputs[0]!.shape!);
+    const to = this.dims(draft.outputs[0]!.shape!);
+    if (from.join() === to.join()) return { ...node, op: 'Identity' };
+    const wanted = to.map((dim, axis) => (typeof dim === 'number' ? dim : from[axis] === dim ? 0 : -1));
+    const shape = integerTensor(this.builder.fresh(`${node.name}.shape`), wanted);
+    this.tensors.set(shape.name, shape);
+    return { ...node, inputs: [node.inputs[0], shape.name] };
+  }
+
+  /** Takes a constant into the graph. */
+  private place({ constant }: Value, name: string): void {
+    if (constant) this.tensors.set(name, constant.name === name ? constant : { ...constant, name });
+  }
+
+  private dims(shape: readonly Length[]): Dim[] {
+    return shape.map((length): Dim => {
+      const known = resolve(length);
+      if (typeof known === 'number') return known;
+      return known.role ? (known.role === 'T' ? TIME : BATCH) : (known.fixed ?? BATCH);
+    });
+  }
+
+  private declared({ shape }: OnnxValueInfo): Length[] {
+    return (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : new Axis(dim ?? '')));
+  }
+
+  private outputType({ name, type }: OnnxValueInfo): DataType {
+    const known = typeOf(type);
+    if (known) return known;
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'An output of this type', {
+      file: this.file,
+      tensor: name,
+      expected: 'float32',
+      found: typeName(type),
+    });
+  }
+
+  /** What the file says of an output must be so, as far as it says something. */
+  private checkDeclared(value: Value, { name, shape }: OnnxValueInfo): void {
+    if (!shape || !value.shape) return;
+    const found = value.shape.map(numberOf);
+    const fits =
+      shape.length === found.length &&
+      shape.every((dim, i) => typeof dim !== 'number' || found[i] === undefined || found[i] === dim);
+    if (fits) return;
+    throw new RivuletError('INVALID_GRAPH', 'An output is not what the graph computes', {
+      file: this.file,
+      tensor: name,
+      expected: `[${shape.map((dim) => dim ?? '?').join(', ')}], as declared`,
+      found: showLengths(value.shape),
+    });
+  }
+}
+
+const TIME_NAME =
+  /^(t|time|seq|sequence|len|length|frames?|steps?|chars?|tokens?)($|[_.\d]|len|length|steps?)|(_|[a-z])(len|length|steps?|frames)$/i;
+const BATCH_NAME = /^(n|b|bs|batch)($|[_.\d]|size)/i;
+
+function guess(label: string, place: number, taken: ReadonlySet<Role | undefined>): Role | undefined {
+  const free = (role: Role) => !taken.has(role);
+  if (BATCH_NAME.test(label) && free('N')) return 'N';
+  if (TIME_NAME.test(label) && free('T')) return 'T';
+  if (place === 0 && free('N')) return 'N';
+  return free('T') && place > 0 ? 'T' : free('N') ? 'N' : undefined;
+}

@@ -1,0 +1,233 @@
+import { checkGraph } from '../../graph/check.js';
+import {
+  type AttributeValue,
+  BATCH,
+  type DataType,
+  type Dim,
+  type Graph,
+  type GraphNode,
+  type Tensor,
+  TIME,
+} from '../../graph/graph.js';
+import { bytesPerElement } from '../../graph/tensor.js';
+import type { CellType, CellWeights, Matrix, Recurrent, Vector } from './layers.js';
+import type { Step } from './steps.js';
+
+/** ONNX's gates in the order in which it stacks them, as indices into PyTorch's: i f g o -> i o f c, r z n -> z r h. */
+const ORDERS: Readonly<Record<CellType, readonly number[]>> = { LSTM: [0, 3, 1, 2], GRU: [1, 0, 2], RNN: [0] };
+
+const OUTPUT = 'y';
+
+/**
+ * The Graph of a chain of layers: `tokens` int64 [T, N] or `x` [T, N, I] in, `y` out: [T, N, O], or [N, O] after a state.
+ * Sequences are time-major, whatever the module's `batch_first` was: its weights are the same.
+ *
+ * @throws RivuletError as `checkGraph` does.
+ */
+export function buildGraph(
+  steps: readonly Step[],
+  name: string,
+  metadata: Record<string, string>,
+  file: string | undefined,
+): Graph {
+  return new Builder().build(steps, name, metadata, file);
+}
+
+class Builder {
+  private readonly nodes: GraphNode[] = [];
+  private readonly tensors = new Map<string, Tensor>();
+
+  build(steps: readonly Step[], name: string, metadata: Record<string, string>, file: string | undefined): Graph {
+    const [first] = steps;
+    const tokens = first.op === 'Embedding';
+    const input = tokens ? 'tokens' : 'x';
+    let value = input;
+    let shape: Dim[] = [TIME, BATCH];
+    for (const [at, step] of steps.entries()) {
+      value = this.add(step, value, at);
+      if (step.op === 'activation') continue;
+      const state = step.op === 'cell' && step.output === 'state';
+      shape = [...(state ? [BATCH] : shape.filter((dim) => typeof dim === 'string')), widthOf(step)];
+    }
+    this.nodes.at(-1)!.outputs = [OUTPUT];
+    const graph: Graph = {
+      name,
+      inputs: [
+        tokens
+          ? { name: input, type: 'int64', shape: [TIME, BATCH] }
+          : { name: input, type: 'float32', shape: [TIME, BATCH, inputsOf(first)] },
+      ],
+      outputs: [{ name: OUTPUT, type: 'float32', shape }],
+      states: [],
+      nodes: this.nodes,
+      tensors: this.tensors,
+      metadata,
+    };
+    graph.nodes = checkGraph(graph, file);
+    return graph;
+  }
+
+  private add(step: Step, x: string, at: number): string {
+    switch (step.op) {
+      case 'Embedding':
+        return this.embedding(step.layer, x);
+      case 'Linear':
+        return this.linear(step.layer, x);
+      case 'LayerNorm':
+        return this.layerNorm(step.layer, x, step.eps);
+      case 'activation': {
+        const softmax = step.name.endsWith('Softmax');
+        return this.node(step.name, [x], `${step.name.toLowerCase()}${at}`, softmax ? { axis: -1 } : {});
+      }
+      case 'cell':
+        return this.recurrent(step.layer, x, step.output, step.nonlinearity);
+    }
+  }
+
+  private embedding({ prefix, weight }: Matrix, x: string): string {
+    const name = prefix || 'embedding';
+    return this.node('Gather', [this.keep(`${name}.weight`, weight), x], `${name}.gather`, { axis: 0 });
+  }
+
+  /** The weight is stored [O, I]; MatMul reads [I, O]. */
+  private linear({ prefix, weight, bias }: Matrix, x: string): string {
+    const name = prefix || 'linear';
+    const product = this.node('MatMul', [x, this.keep(`${name}.weight`, transposed(weight))], `${name}.matmul`);
+    return bias ? this.node('Add', [product, this.keep(`${name}.bias`, bias)], `${name}.add`) : product;
+  }
+
+  private layerNorm({ prefix, weight, bias }: Vector, x: string, epsilon: number): string {
+    const name = prefix || 'layernorm';
+    const inputs = [x, this.keep(`${name}.weight`, weight), ...(bias ? [this.keep(`${name}.bias`, bias)] : [])];
+    return this.node('LayerNormalization', inputs, `${name}.norm`, { axis: -1, epsilon });
+  }
+
+  private recurrent(layer: Recurrent, x: string, output: 'sequence' | 'state', nonlinearity: string): string {
+    const last = layer.layers.length - 1;
+    let value = x;
+    for (const [k, directions] of layer.layers.entries()) {
+      const name = `${layer.prefix || layer.type.toLowerCase()}.l${k}`;
+      const final = output === 'state' && k === last;
+      const y = this.cell(layer, directions, value, name, final ? 'Y_h' : 'Y', nonlinearity);
+      value = this.merge(layer, y, name, final);
+    }
+    return value;
+  }
+
+  /** One layer: `Y` [T, directions, N, P], or `Y_h` [directions, N, P]. */
+  private cell(
+    { type, hidden, projected }: Recurrent,
+    directions: readonly CellWeights[],
+    x: string,
+    name: string,
+    result: 'Y' | 'Y_h',
+    nonlinearity: string,
+  ): string {
+    const order = ORDERS[type];
+    const stack = (role: string, select: (weights: CellWeights) => Uint8Array[], shape: number[]): string =>
+      this.keep(`${name}.${role}`, {
+        type: directions[0].weightIh.type,
+        shape: [directions.length, ...shape],
+        bytes: joined(directions.flatMap(select)),
+      });
+    const rows = order.length * hidden;
+    const [{ weightIh, biasIh, weightHr }] = directions;
+    const inputs = [
+      x,
+      stack('W', (weights) => reordered(weights.weightIh, order), [rows, weightIh.shape[1]]),
+      stack('R', (weights) => reordered(weights.weightHh, order), [rows, projected]),
+    ];
+    if (biasIh) {
+      const both = (weights: CellWeights) => [
+        ...reordered(weights.biasIh!, order),
+        ...reordered(weights.biasHh!, order),
+      ];
+      inputs.push(stack('B', both, [2 * rows]));
+    }
+    if (weightHr) {
+      // ONNX has no projection: LSTMP takes W_hr [directions, P, H] after ONNX's eight inputs.
+      while (inputs.length < 8) inputs.push('');
+      inputs.push(stack('W_hr', (weights) => [weights.weightHr!.bytes], [projected, hidden]));
+    }
+    // By name, as a native file has them: what is converted keeps its fingerprint.
+    const attributes: Record<string, AttributeValue> = {};
+    if (type === 'RNN') attributes.activations = directions.map(() => (nonlinearity === 'relu' ? 'Relu' : 'Tanh'));
+    if (directions.length > 1) attributes.direction = 'bidirectional';
+    attributes.hidden_size = hidden;
+    if (type === 'GRU') attributes.linear_before_reset = 1;
+    const value = `${name}.${result}`;
+    const outputs = result === 'Y' ? [value] : ['', value];
+    this.nodes.push({ name, op: weightHr ? 'LSTMP' : type, inputs, outputs, attributes });
+    return value;
+  }
+
+  /** Takes the axis of directions away: [T, N, directions * P], or [N, directions * P] of a state. */
+  private merge({ directions, projected }: Recurrent, y: string, name: string, state: boolean): string {
+    const axis = state ? 0 : 1;
+    if (directions === 1) return this.node('Squeeze', [y, this.integers(`axis${axis}`, [axis])], `${name}.squeeze`);
+    const perm = state ? [1, 0, 2] : [0, 2, 1, 3];
+    const side = this.node('Transpose', [y], `${name}.transpose`, { perm });
+    const shape = [...(state ? [0] : [0, 0]), directions * projected];
+    return this.node('Reshape', [side, this.integers(`${name}.shape`, shape)], `${name}.reshape`);
+  }
+
+  /** A node of one output, which has its name. */
+  private node(op: string, inputs: string[], name: string, attributes: Record<string, AttributeValue> = {}): string {
+    this.nodes.push({ name, op, inputs, outputs: [name], attributes });
+    return name;
+  }
+
+  private keep(name: string, { type, shape, bytes }: { type: DataType; shape: number[]; bytes: Uint8Array }): string {
+    this.tensors.set(name, { name, type, shape, bytes });
+    return name;
+  }
+
+  private integers(name: string, values: readonly number[]): string {
+    const bytes = new Uint8Array(8 * values.length);
+    const view = new DataView(bytes.buffer);
+    for (const [i, value] of values.entries()) view.setBigInt64(8 * i, BigInt(value), true);
+    return this.keep(name, { type: 'int64', shape: [values.length], bytes });
+  }
+}
+
+function inputsOf(step: Step): number {
+  if (step.op === 'cell') return step.layer.inputs;
+  if (step.op === 'Linear') return step.layer.weight.shape[1];
+  return step.op === 'activation' ? 0 : step.layer.weight.shape[0];
+}
+
+function widthOf(step: Exclude<Step, { op: 'activation' }>): number {
+  if (step.op === 'cell') return step.layer.directions * step.layer.projected;
+  return step.layer.weight.shape[step.op === 'Embedding' ? 1 : 0];
+}
+
+/** Equal blocks of a weight's first axis in another order. */
+function reordered({ bytes }: Tensor, order: readonly number[]): Uint8Array[] {
+  const block = bytes.length / order.length;
+  return order.map((from) => bytes.subarray(from * block, (from + 1) * block));
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** [O, I] -> [I, O] */
+function transposed({ name, type, shape, bytes }: Tensor): Tensor {
+  const [rows, columns] = shape;
+  const size = bytesPerElement(type);
+  const out = new Uint8Array(bytes.length);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      const from = (r * columns + c) * size;
+      const to = (c * rows + r) * size;
+      for (let b = 0; b < size; b++) out[to + b] = bytes[from + b];
+    }
+  }
+  return { name, type, shape: [columns, rows], bytes: out };
+}

@@ -1,0 +1,64 @@
+import { RivuletError } from '../../errors.js';
+import type { Graph } from '../../graph/graph.js';
+import type { Architecture } from './architecture.js';
+import { inferGraph } from './infer.js';
+import { readStateFile } from './state-dict.js';
+
+export { looksLikePyTorch } from './archive.js';
+
+export interface PyTorchOptions {
+  /** The graph's name; the file's without its ending unless given. */
+  name?: string;
+  /** What the weights leave open: an object, or its JSON. Goes before the file's own. */
+  architecture?: Architecture | string;
+  /** The key under which a checkpoint holds the state dict. */
+  entry?: string;
+}
+
+const OWN = 'rivulet.';
+const ARCHITECTURE = `${OWN}architecture`;
+
+/**
+ * Reads a PyTorch state dict (`.pt` or `.pth`, ZIP or legacy, or safetensors) into a graph that `checkGraph` has passed.
+ * Most tensors are views of `bytes`, so leave it unchanged.
+ *
+ * @param file path or URL to name in errors.
+ * @throws RivuletError as `readStateDict` and `inferGraph` do.
+ */
+export function readPyTorch(bytes: Uint8Array, file?: string, options: PyTorchOptions = {}): Graph {
+  try {
+    return read(bytes, file, options);
+  } catch (error) {
+    throw error instanceof RivuletError && error.file === undefined ? error.inFile(file) : error;
+  }
+}
+
+function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptions): Graph {
+  const { tensors, ordered, modules, metadata } = readStateFile(bytes, file, options.entry);
+  const kept: [string, string][] = [];
+  for (const [key, text] of metadata) {
+    // torch's own mark, "pt": a graph is no longer what it says.
+    if (key === 'format' || key === ARCHITECTURE) continue;
+    if (key.startsWith(OWN)) {
+      throw new RivuletError('INVALID_FILE', '__metadata__ has a reserved key that nobody reads', {
+        file,
+        found: `"${key.slice(0, 100)}"`,
+      });
+    }
+    kept.push([key, text]);
+  }
+  return inferGraph(tensors, {
+    name: options.name ?? nameOf(file),
+    architecture: options.architecture ?? metadata.get(ARCHITECTURE),
+    ordered,
+    modules,
+    metadata: Object.fromEntries(kept),
+    file,
+  });
+}
+
+/** The last part of a path or URL, without its ending. */
+function nameOf(file: string | undefined): string {
+  const last = file?.split(/[?#]/)[0].split(/[/\\]/).pop();
+  return last?.replace(/\.[^.]*$/, '') || 'model';
+}

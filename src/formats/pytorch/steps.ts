@@ -1,0 +1,129 @@
+import { type ErrorDetails, RivuletError } from '../../errors.js';
+import type { Tensor } from '../../graph/graph.js';
+import { ACTIVATIONS, type Architecture, type ArchitectureLayer, isActivation } from './architecture.js';
+import { type Role, rolesOf } from './chain.js';
+import { findLayers, type Layer, type Matrix, type Recurrent, type Vector } from './layers.js';
+
+/** What runs, one after the other: every question that the weights left open has been answered. */
+export type Step =
+  | { op: 'Embedding'; layer: Matrix }
+  | { op: 'Linear'; layer: Matrix }
+  | { op: 'LayerNorm'; layer: Vector; eps: number }
+  | { op: 'cell'; layer: Recurrent; output: 'sequence' | 'state'; nonlinearity: 'tanh' | 'relu' }
+  /** By ONNX's name. */
+  | { op: 'activation'; name: string };
+
+/** PyTorch's LayerNorm has it unless told otherwise; no state dict holds it. */
+export const DEFAULT_EPS = 1e-5;
+
+/** A layer in the part found for it, with PyTorch's defaults for the rest. */
+export function stepOf(role: Role): Step {
+  const { layer } = role;
+  if (layer.kind === 'recurrent') return { op: 'cell', layer, output: 'sequence', nonlinearity: 'tanh' };
+  if (layer.kind === 'vector') return { op: 'LayerNorm', layer, eps: DEFAULT_EPS };
+  return { op: role.type === 'Embedding' ? 'Embedding' : 'Linear', layer };
+}
+
+/**
+ * The steps that an architecture lists, each with its weights.
+ * @throws RivuletError `INVALID_FILE` where a layer has no such weights, sizes do not follow each other, or weights are
+ *   left over; and as `findLayers` does.
+ */
+export function stepsOf(
+  architecture: Architecture,
+  tensors: ReadonlyMap<string, Tensor>,
+  file: string | undefined,
+): Step[] {
+  const layers = findLayers(tensors, architecture.ignore, file);
+  const open = new Set(layers);
+  let width: Role['inputs'] | undefined;
+  let ended: string | undefined;
+  const steps = architecture.layers.map((wanted, at): Step => {
+    if (isActivation(wanted)) {
+      if (at === 0)
+        throw fail('An activation comes first', { found: wanted.type, expected: 'a layer with weights' }, file);
+      return { op: 'activation', name: ACTIVATIONS[wanted.type] };
+    }
+    const role = choose(wanted, at, layers, open, file);
+    open.delete(role.layer);
+    const tensor = weightOf(role.layer).name;
+    if (role.inputs === 'tokens' ? at > 0 : width !== undefined && role.inputs !== width) {
+      const expected = role.inputs === 'tokens' ? 'an Embedding as the first layer' : `${role.inputs} numbers`;
+      const found = role.inputs === 'tokens' ? `layer ${at}` : `${width} from the layer before`;
+      throw fail(`The layers do not follow each other at ${wanted.type}`, { tensor, expected, found }, file);
+    }
+    width = role.outputs;
+    const step = stepOf(role);
+    if (step.op === 'LayerNorm' && wanted.type === 'LayerNorm') step.eps = wanted.eps ?? step.eps;
+    if (step.op === 'cell') {
+      if (ended !== undefined) {
+        throw fail(`A sequence is needed after a state`, { tensor, found: `"output": "state" of "${ended}"` }, file);
+      }
+      if ('output' in wanted) step.output = wanted.output ?? 'sequence';
+      if (wanted.type === 'RNN') step.nonlinearity = wanted.nonlinearity ?? 'tanh';
+      if (step.output === 'state') ended = step.layer.prefix;
+    }
+    return step;
+  });
+  const [unread] = open;
+  if (unread) {
+    const hint = `List it, or ignore it: "ignore": [${JSON.stringify(unread.prefix)}]`;
+    throw fail('The architecture leaves out a layer', { tensor: weightOf(unread).name, hint }, file);
+  }
+  return steps;
+}
+
+/** The layer that an entry means: by its prefix, or the only one that is left of its type. */
+function choose(
+  wanted: ArchitectureLayer & { prefix?: string },
+  at: number,
+  layers: readonly Layer[],
+  open: ReadonlySet<Layer>,
+  file: string | undefined,
+): Role {
+  const where = `architecture.layers[${at}]`;
+  const named = layers.filter(({ prefix }) => wanted.prefix === undefined || prefix === wanted.prefix);
+  const fitting = named.flatMap((layer) => rolesFor(layer, wanted.type));
+  const free = fitting.filter(({ layer }) => open.has(layer));
+  if (free.length === 1) return free[0];
+  const listed = (some: readonly Layer[]) => some.slice(0, 12).map(describe).join(', ') || 'nothing';
+  if (free.length > 1) {
+    const found = listed(free.map(({ layer }) => layer));
+    throw fail(`${where} fits several layers`, { expected: 'a "prefix"', found }, file);
+  }
+  const name = wanted.prefix === undefined ? '' : ` "${wanted.prefix.slice(0, 100)}"`;
+  if (fitting.length > 0) throw fail(`${where} lists a layer again`, { found: listed(named) }, file);
+  const expected = `weights of ${wanted.type}${name}`;
+  throw fail(`${where} has no weights`, { expected, found: listed(named.length > 0 ? named : layers) }, file);
+}
+
+/** An architecture may call an Embedding what does not look like one by its name. */
+function rolesFor(layer: Layer, type: string): Role[] {
+  const roles = rolesOf(layer).filter((role) => role.type === type);
+  if (roles.length > 0 || layer.kind !== 'matrix' || layer.bias || type !== 'Linear') return roles;
+  const [rows, columns] = layer.weight.shape;
+  return [{ layer, type: 'Linear', inputs: columns, outputs: rows }];
+}
+
+/** A layer in a few words: its name, type and sizes. */
+export function describe(layer: Layer): string {
+  const name = layer.prefix === '' ? '' : `${layer.prefix.slice(0, 100)}: `;
+  if (layer.kind === 'recurrent') {
+    const more = [
+      layer.layers.length > 1 && `${layer.layers.length} layers`,
+      layer.directions > 1 && 'bidirectional',
+      layer.projected !== layer.hidden && `projected to ${layer.projected}`,
+    ].filter(Boolean);
+    return `${name}${[`${layer.type} ${layer.inputs} -> ${layer.hidden}`, ...more].join(' ')}`;
+  }
+  const [rows, columns] = layer.weight.shape;
+  if (layer.kind === 'vector') return `${name}LayerNorm ${rows}`;
+  const [role] = rolesOf(layer);
+  return `${name}${role.type === 'Embedding' ? `Embedding ${rows} -> ${columns}` : `Linear ${columns} -> ${rows}`}`;
+}
+
+export const weightOf = (layer: Layer): Tensor =>
+  layer.kind === 'recurrent' ? layer.layers[0][0].weightIh : layer.weight;
+
+const fail = (what: string, details: ErrorDetails, file: string | undefined): RivuletError =>
+  new RivuletError('INVALID_FILE', what, { file, ...details });

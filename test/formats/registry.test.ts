@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readModel, readModelSync } from '../../src/formats/registry.js';
+import { loadModel } from '../../src/index.js';
+import { fixturePath } from '../support/fixtures.js';
+
+const torchPath = (name: string) => fileURLToPath(new URL(`../fixtures/pytorch/${name}`, import.meta.url));
+const onnxPath = (name: string) => fileURLToPath(new URL(`onnx/fixtures/${name}`, import.meta.url));
+
+describe('loadModel tells formats by their content', () => {
+  it('reads a state dict however torch or safetensors wrote it, and makes one model of it', async () => {
+    const files = ['characters.pt', 'characters-legacy.pth', 'characters.safetensors'];
+    const models = await Promise.all(files.map((file) => loadModel(torchPath(file))));
+    expect(new Set(models.map(({ fingerprint }) => fingerprint)).size).toBe(1);
+    expect(models[0].createStream().step(3)).toHaveLength(13);
+  });
+
+  it('takes an architecture for what the weights leave open', async () => {
+    const file = torchPath('refused-two-linears.pt');
+    await expect(loadModel(file)).rejects.toMatchObject({ code: 'UNKNOWN_FORMAT', file });
+    const layers = [{ type: 'Linear', prefix: 'a' }, { type: 'ReLU' }, { type: 'Linear', prefix: 'b' }];
+    const model = await loadModel(file, { architecture: JSON.stringify({ layers }) });
+    expect(model.summary()).toMatch(/Relu/);
+  });
+
+  it('reads ONNX', async () => {
+    const name = 'classifier-trace.onnx';
+    const { format } = await readModel(new Uint8Array(readFileSync(onnxPath(name))), name);
+    expect(format).toBe('ONNX');
+    expect((await loadModel(onnxPath(name))).summary()).toMatch(/GRU|LSTM|RNN/);
+  });
+
+  it('reads its own, and at once only its own', async () => {
+    const bytes = new Uint8Array(readFileSync(fixturePath('lstm-5-7')));
+    expect((await readModel(bytes)).graph).toEqual(readModelSync(bytes));
+    expect(() => readModelSync(new Uint8Array(readFileSync(torchPath('characters.pt'))))).toThrow(/ZIP/);
+    expect(() => readModelSync(new Uint8Array(readFileSync(torchPath('characters.safetensors'))))).toThrow(/loadModel/);
+  });
+
+  it('refuses what it does not know, by name', async () => {
+    const bytes = new TextEncoder().encode('GGUF....');
+    await expect(readModel(bytes, 'x.gguf')).rejects.toMatchObject({
+      code: 'UNKNOWN_FORMAT',
+      file: 'x.gguf',
+      found: 'GGUF',
+    });
+  });
+});
