@@ -26,10 +26,10 @@ interface Format {
   load(): Promise<Reader>;
 }
 
-const NATIVE = 'Rivulet (.safetensors)';
+const NATIVE = 'Rivulet safetensors';
 
 const STATE_DICT: Format = {
-  name: 'PyTorch state dict (.pt, .pth, .safetensors)',
+  name: 'PyTorch state dict',
   starts: ['PK\x03\x04', '\x80\x02'],
   load: async () => (await import('./pytorch/pytorch.js')).readPyTorch,
 };

@@ -213,7 +213,7 @@ describe('inspect', () => {
     expect(stdout).toContain(model.summary().trimEnd());
     for (const line of [
       /^series$/m,
-      /^file +.*series\.safetensors \(safetensors, [\d.]+ k?B\)$/m,
+      /^file +.*series\.safetensors \(Rivulet safetensors, [\d.]+ k?B\)$/m,
       /^metadata +licence$/m,
     ]) {
       expect(stdout).toMatch(line);
@@ -229,7 +229,7 @@ describe('inspect', () => {
     const facts = JSON.parse(stdout);
     expect(facts).toMatchObject({
       name: 'tiny',
-      format: 'safetensors',
+      format: 'Rivulet safetensors',
       file: at('text/model.safetensors'),
       fileBytes: tinyCharacterModel().length,
       parameters: textModel.parameterCount,
