@@ -21,7 +21,11 @@ export function fuse(typed: TypedGraph): TypedGraph {
   const { graph, nodes, types } = typed;
   const readers = new Map<string, GraphNode[]>();
   for (const node of nodes) {
-    for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
+    for (const name of node.inputs) {
+      const known = readers.get(name);
+      if (known) known.push(node);
+      else readers.set(name, [node]);
+    }
   }
   const kept = new Set([...graph.outputs.map(({ name }) => name), ...graph.states.map(({ output }) => output)]);
   const removed = new Set<GraphNode>();

@@ -14,24 +14,25 @@ export function placeValues(
   widths: ReadonlyMap<string, number>,
 ): { values: PlanValue[]; rowBytes: number } {
   const lifetimes = findLifetimes(lowered, widths);
-  const placed: (PlanValue & Lifetime)[] = [];
+  const placed: PlanValue[] = [];
+  /** Those already placed that a later call still touches. */
+  let living: (PlanValue & Lifetime)[] = [];
   let rowBytes = 0;
   for (const [name, lifetime] of [...lifetimes].sort((a, b) => a[1].first - b[1].first)) {
     const width = widths.get(name)!;
     // Whole panels of 16 float32: what a linear kernel stores.
     const stride = roundUp(width * 4, 64);
-    const neighbours = placed
-      .filter((other) => other.first <= lifetime.last && other.last >= lifetime.first)
-      .sort((a, b) => a.offset - b.offset);
+    living = living.filter((other) => other.last >= lifetime.first).sort((a, b) => a.offset - b.offset);
     let offset = 0;
-    for (const other of neighbours) {
+    for (const other of living) {
       if (offset + stride <= other.offset) break;
       offset = Math.max(offset, other.offset + other.stride);
     }
-    placed.push({ name, width, stride, offset, ...lifetime });
+    placed.push({ name, width, stride, offset });
+    living.push({ name, width, stride, offset, ...lifetime });
     rowBytes = Math.max(rowBytes, offset + stride);
   }
-  return { values: placed.map(({ name, width, stride, offset }) => ({ name, width, stride, offset })), rowBytes };
+  return { values: placed, rowBytes };
 }
 
 interface Lifetime {
