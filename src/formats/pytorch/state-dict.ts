@@ -1,7 +1,8 @@
 import { RivuletError } from '../../errors.js';
 import { GRAPH_LIMITS } from '../../graph/check.js';
-import type { DataType, Tensor } from '../../graph/graph.js';
-import { type Dtype, looksLikeSafetensors, parseSafetensors } from '../safetensors/container.js';
+import type { Tensor } from '../../graph/graph.js';
+import { looksLikeSafetensors, parseSafetensors } from '../safetensors/container.js';
+import { readTensor } from '../safetensors/native.js';
 import { readArchive } from './archive.js';
 import { describeValue, isDict, type PyDict, SAVE_STATE_DICT, type Value } from './pickle.js';
 import { isView } from './rebuild.js';
@@ -18,19 +19,6 @@ export interface StateDict {
   /** Free text that came with a safetensors file. */
   metadata: Map<string, string>;
 }
-
-const TYPES: Partial<Record<Dtype, DataType>> = {
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  F64: 'float64',
-  I8: 'int8',
-  U8: 'uint8',
-  I16: 'int16',
-  I32: 'int32',
-  I64: 'int64',
-  BOOL: 'bool',
-};
 
 /**
  * The tensors of a state dict: a `.pt` or `.pth` file (ZIP or legacy) or a plain safetensors file. Views and transposed
@@ -74,18 +62,9 @@ export function readStateFile(bytes: Uint8Array, file?: string, entry?: string):
 function fromSafetensors(bytes: Uint8Array, file: string | undefined): StateDict {
   const stored = parseSafetensors(bytes, file);
   const tensors = new Map<string, Tensor>();
-  for (const [name, { dtype, shape, bytes }] of stored.tensors) {
-    const type = TYPES[dtype];
-    if (type === undefined) {
-      throw new RivuletError('INVALID_FILE', 'A type of element that is not read', {
-        file,
-        tensor: name,
-        expected: Object.keys(TYPES).join(', '),
-        found: dtype,
-      });
-    }
+  for (const [name, tensor] of stored.tensors) {
     checkName(name, file);
-    tensors.set(name, { name, type, shape, bytes });
+    tensors.set(name, readTensor(name, tensor, file));
   }
   return { tensors, ordered: false, metadata: stored.metadata };
 }

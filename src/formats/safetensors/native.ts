@@ -203,7 +203,8 @@ function readDims(fields: Fields): Dim[] {
   });
 }
 
-function readTensor(name: string, { dtype, shape, bytes }: StoredTensor, file: string | undefined): Tensor {
+/** A stored tensor as the graph has it. */
+export function readTensor(name: string, { dtype, shape, bytes }: StoredTensor, file: string | undefined): Tensor {
   const type = TYPE_OF[dtype];
   if (type) return { name, type, shape, bytes };
   throw new RivuletError('INVALID_FILE', 'A type of element that graphs do not have', {
