@@ -20,6 +20,7 @@ export class Channel {
   streamStride = 0;
   stepStride = 0;
   inner: Int32Array | undefined;
+  private row: Float32Array | undefined;
 
   constructor(readonly port: PlanPort) {
     this.integer = port.type !== 'float32';
@@ -62,8 +63,17 @@ export class Channel {
     const to = stream * this.streamStride + step * this.stepStride;
     const from = this.index + row * this.stride;
     const { size } = this.port;
-    if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
+    if (row === 0 && size > SHORT && data.length === size && !inner) data.set(this.firstRow(f32));
+    else if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
     else copyFloat32(data, to, f32, from, size);
+  }
+
+  /** A view of row 0, kept: what a step copies out must not cost it an object. Made anew when memory or layout change. */
+  private firstRow(f32: Float32Array): Float32Array {
+    if (this.row?.buffer !== f32.buffer || this.row.byteOffset !== this.index * 4) {
+      this.row = f32.subarray(this.index, this.index + this.port.size);
+    }
+    return this.row;
   }
 
   /** Whether row 0, already written, holds finite numbers alone. */

@@ -44,6 +44,15 @@ describe('models/shakespeare', () => {
     expect(text).toBe('\nThou art my heart is no grace.\n\nCAMILLO:\nA caward of me, an');
   });
 
+  it('gives the same bits after its memory has grown under it', async () => {
+    const model = await loadModel(file);
+    const [a, b] = [model.createStream(), model.createStream()];
+    const before = a.step(7).slice();
+    const others = Array.from({ length: 500 }, () => model.createStream());
+    expect([...b.step(7)]).toEqual([...before]);
+    expect(others[499].step(7)).toEqual(before);
+  });
+
   it('carries the vocabulary that lies beside it', async () => {
     const model = await loadModel(file);
     expect(JSON.parse(readFileSync(path('../../models/shakespeare/vocabulary.json'), 'utf8'))).toEqual(
