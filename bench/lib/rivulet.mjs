@@ -1,7 +1,7 @@
 // Rivulet itself, from dist/ so that what is measured is what ships.
 
 // The writer of the native format is no part of the public surface; this is the same source before bundling.
-import { writeNative } from '../../build/ts/formats/safetensors/native.js';
+import { writeNative } from '../../build/ts/formats/safetensors/write-native.js';
 import { loadModel } from '../../dist/index.js';
 
 const tensor = (name, shape, data) => ({

@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import { main } from '../../src/cli/cli.js';
-import { writeNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import type { Tensor } from '../../src/graph/graph.js';
 import { Random } from '../../src/text/index.js';
 

@@ -4,8 +4,8 @@ import {
   MAX_HEADER_BYTES,
   parseSafetensors,
   type StoredTensor,
-  writeSafetensors,
 } from '../../src/formats/safetensors/container.js';
+import { writeSafetensors } from '../../src/formats/safetensors/write-container.js';
 import { fileOf } from './files.js';
 
 const entry = (begin: number, end: number, shape = [(end - begin) / 4], dtype = 'F32') => ({

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readModelSync } from '../../src/formats/registry.js';
 import { parseSafetensors } from '../../src/formats/safetensors/container.js';
-import { readNative, writeNative } from '../../src/formats/safetensors/native.js';
+import { readNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import type { Graph } from '../../src/graph/graph.js';
 import { fileOf, fixture, fixtureNames } from './files.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import type { Graph } from '../../src/graph/graph.js';
 import { loadModel } from '../../src/index.js';
 import { evaluateReference } from '../../src/ops/references.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { writeNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, loadModelSync, RivuletError } from '../../src/index.js';
 import { evaluateReference } from '../../src/ops/references.js';
 import { fixturePath, largestDifference, sameBits } from '../support/fixtures.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { writeNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, type Model, RivuletError, type Stream } from '../../src/index.js';
 import { sameBits } from '../support/fixtures.js';
 import { cell, filterWithStates, numbers } from '../support/graphs.js';

@@ -1,4 +1,4 @@
-import { writeNative } from '../../src/formats/safetensors/native.js';
+import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import type { Graph, GraphNode, Tensor } from '../../src/graph/graph.js';
 
 /** The tiny model's vocabulary: token id = position. */

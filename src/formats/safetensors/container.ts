@@ -1,6 +1,5 @@
 import { RivuletError } from '../../errors.js';
-import { elementCount } from '../../graph/tensor.js';
-import { decodeUtf8, encodeUtf8 } from '../../io/utf8.js';
+import { decodeUtf8 } from '../../io/utf8.js';
 import { Fields } from '../fields.js';
 import { parseJson } from '../json.js';
 
@@ -17,7 +16,7 @@ export const MAX_FILE_TENSORS = 65_536;
 export const MAX_TENSOR_RANK = 32;
 
 /** Bits of one element by the format's own names of types. */
-const BITS = {
+export const BITS = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -65,9 +64,10 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
 }
 
 const OPENING_BRACE = 0x7b;
-const PREFIX = 8;
-const ALIGNMENT = 8;
-const METADATA = '__metadata__';
+/** Bytes that give the header's length. */
+export const PREFIX = 8;
+/** The header's key for free text. */
+export const METADATA = '__metadata__';
 
 /**
  * Reads any safetensors file, more strictly than most: keys given twice, unknown keys and types, overlaps, holes and
@@ -97,52 +97,6 @@ export function parseSafetensors(bytes: Uint8Array, file?: string): SafetensorsF
   }
   checkSpans(spans, data.length, file);
   return { metadata, tensors };
-}
-
-/**
- * Writes a safetensors file. The same content gives the same bytes, whatever the order of the maps: the widest elements
- * come first, which keeps every tensor aligned, then names by code point; metadata keep the order given.
- *
- * @throws RivuletError `INVALID_INPUT` where bytes and shape disagree or a name is reserved; `LIMIT_EXCEEDED`.
- */
-export function writeSafetensors({ metadata, tensors }: SafetensorsFile): Uint8Array {
-  const sorted = [...tensors].sort(
-    ([a, { dtype: p }], [b, { dtype: q }]) => BITS[q] - BITS[p] || compareCodePoints(a, b),
-  );
-  // Written piece by piece: an object would put keys such as "0" before all others.
-  const entries: string[] = [];
-  if (metadata.size > 0) {
-    const pairs = Array.from(metadata, ([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
-    entries.push(`"${METADATA}":{${pairs.join(',')}}`);
-  }
-  let length = 0;
-  for (const [name, { dtype, shape, bytes }] of sorted) {
-    const expected = (elementCount(shape) * BITS[dtype]) / 8;
-    if (bytes.length !== expected || name === METADATA) {
-      throw new RivuletError('INVALID_INPUT', name === METADATA ? 'A reserved name' : 'Bytes and shape disagree', {
-        tensor: name,
-        expected: name === METADATA ? undefined : `${expected} bytes for ${dtype} [${shape.join(', ')}]`,
-        found: name === METADATA ? undefined : `${bytes.length}`,
-      });
-    }
-    const [begin, end] = [length, (length += bytes.length)];
-    entries.push(
-      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`,
-    );
-  }
-  const json = encodeUtf8(`{${entries.join(',')}}`);
-  const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  if (headerLength > MAX_HEADER_BYTES) throw tooLong(headerLength, undefined);
-
-  const out = new Uint8Array(PREFIX + headerLength + length).fill(0x20, PREFIX + json.length, PREFIX + headerLength);
-  new DataView(out.buffer).setUint32(0, headerLength, true);
-  out.set(json, PREFIX);
-  let at = PREFIX + headerLength;
-  for (const [, { bytes }] of sorted) {
-    out.set(bytes, at);
-    at += bytes.length;
-  }
-  return out;
 }
 
 interface Span {
@@ -256,20 +210,10 @@ function checkSpans(spans: Span[], length: number, file: string | undefined): vo
   }
 }
 
-function tooLong(length: number | bigint, file: string | undefined): RivuletError {
+export function tooLong(length: number | bigint, file: string | undefined): RivuletError {
   return new RivuletError('LIMIT_EXCEEDED', 'The header is too long', {
     file,
     expected: `at most ${MAX_HEADER_BYTES} bytes`,
     found: `${length}`,
   });
-}
-
-/** Order by code point, which is that of UTF-8 and of Python; `<` alone compares UTF-16 units. */
-function compareCodePoints(a: string, b: string): number {
-  const [left, right] = [Array.from(a), Array.from(b)];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const difference = left[i].codePointAt(0)! - right[i].codePointAt(0)!;
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
 }

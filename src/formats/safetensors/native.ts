@@ -13,25 +13,19 @@ import type {
 import { isDataType } from '../../graph/tensor.js';
 import { Fields } from '../fields.js';
 import { type Json, parseJson } from '../json.js';
-import {
-  type Dtype,
-  parseSafetensors,
-  type SafetensorsFile,
-  type StoredTensor,
-  writeSafetensors,
-} from './container.js';
+import { type Dtype, parseSafetensors, type SafetensorsFile, type StoredTensor } from './container.js';
 
 /** Rivulet's own file: a safetensors file whose metadata hold the graph. `docs/format.md` describes it. */
 
 /** The version of the graph's JSON that is written, and the newest that is read. */
 export const GRAPH_VERSION = 1;
 
-const FORMAT_KEY = 'format';
-const FORMAT = 'rivulet';
-const RESERVED = 'rivulet.';
-const GRAPH_KEY = `${RESERVED}graph`;
+export const FORMAT_KEY = 'format';
+export const FORMAT = 'rivulet';
+export const RESERVED = 'rivulet.';
+export const GRAPH_KEY = `${RESERVED}graph`;
 
-const TYPE_OF: Partial<Record<Dtype, DataType>> = {
+export const TYPE_OF: Partial<Record<Dtype, DataType>> = {
   F32: 'float32',
   F16: 'float16',
   BF16: 'bfloat16',
@@ -43,10 +37,6 @@ const TYPE_OF: Partial<Record<Dtype, DataType>> = {
   I64: 'int64',
   BOOL: 'bool',
 };
-const DTYPE_OF = Object.fromEntries(Object.entries(TYPE_OF).map(([dtype, type]) => [type, dtype])) as Record<
-  DataType,
-  Dtype
->;
 
 /**
  * Reads a native file into a graph that `checkGraph` has passed, its nodes in an order in which they can run. The
@@ -101,30 +91,6 @@ export function nativeGraph(stored: SafetensorsFile, file?: string): Graph {
   graph.nodes = checkGraph(graph, file);
   checkUse(graph, file);
   return graph;
-}
-
-/**
- * Writes a graph as a native file. The same graph gives the same bytes; metadata are sorted by key.
- * @throws RivuletError as `checkGraph` does, and `INVALID_GRAPH` for what the file could not give back: a tensor that
- *   nothing uses, a metadata key of the format's own, an attribute that is not finite.
- */
-export function writeNative(graph: Graph): Uint8Array {
-  const nodes = checkGraph(graph);
-  checkUse(graph);
-  const metadata = new Map([
-    [FORMAT_KEY, FORMAT],
-    [GRAPH_KEY, writeGraph(graph, nodes)],
-  ]);
-  for (const key of Object.keys(graph.metadata).sort(compareUnits)) {
-    if (key === FORMAT_KEY || key.startsWith(RESERVED)) {
-      throw new RivuletError('INVALID_GRAPH', 'A metadata key of the file format itself', { found: `"${key}"` });
-    }
-    metadata.set(key, graph.metadata[key]);
-  }
-  const tensors = new Map<string, StoredTensor>();
-  for (const [name, { type, shape, bytes }] of graph.tensors)
-    tensors.set(name, { dtype: DTYPE_OF[type], shape, bytes });
-  return writeSafetensors({ metadata, tensors });
 }
 
 function readGraph(fields: Fields): Omit<Graph, 'tensors' | 'metadata'> {
@@ -216,7 +182,7 @@ export function readTensor(name: string, { dtype, shape, bytes }: StoredTensor, 
 }
 
 /** Nothing lies in a file unread: every tensor feeds a node, a state or an output. */
-function checkUse(graph: Graph, file?: string): void {
+export function checkUse(graph: Graph, file?: string): void {
   const used = new Set(graph.outputs.map(({ name }) => name));
   for (const { inputs } of graph.nodes) for (const input of inputs) used.add(input);
   for (const { initial } of graph.states) if (initial !== undefined) used.add(initial);
@@ -229,40 +195,4 @@ function checkUse(graph: Graph, file?: string): void {
       .map((name) => `"${name}"`)
       .join(', ')}${unused.length > 8 ? ` and ${unused.length - 8} more` : ''}`,
   });
-}
-
-function writeGraph(graph: Graph, nodes: readonly GraphNode[]): string {
-  return JSON.stringify({
-    version: GRAPH_VERSION,
-    name: graph.name,
-    inputs: graph.inputs.map(writeValueInfo),
-    outputs: graph.outputs.map(writeValueInfo),
-    states: graph.states.map(({ input, output, type, shape, initial }) => ({ input, output, type, shape, initial })),
-    nodes: nodes.map(({ name, op, inputs, outputs, attributes }) => ({
-      name,
-      op,
-      inputs,
-      outputs,
-      attributes: writeAttributes(name, attributes),
-    })),
-  });
-}
-
-function writeValueInfo({ name, type, shape }: ValueInfo): ValueInfo {
-  return { name, type, shape };
-}
-
-function writeAttributes(node: string, attributes: Record<string, AttributeValue>): Record<string, AttributeValue> {
-  for (const [key, value] of Object.entries(attributes)) {
-    const numbers = [value].flat().filter((item) => typeof item === 'number');
-    if (numbers.every(Number.isFinite)) continue;
-    throw new RivuletError('INVALID_GRAPH', `The attribute "${key}" is not finite, which the file cannot say`, {
-      node,
-    });
-  }
-  return Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => compareUnits(a, b)));
-}
-
-function compareUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readOnnx } from '../../../src/formats/onnx/onnx.js';
-import { writeNative } from '../../../src/formats/safetensors/native.js';
+import { writeNative } from '../../../src/formats/safetensors/write-native.js';
 import { loadModel } from '../../../src/index.js';
 import { largestDifference } from '../../support/fixtures.js';
 import { TOLERANCES } from '../../support/tolerances.js';
