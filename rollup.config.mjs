@@ -67,7 +67,11 @@ const chunkName =
 const split = (prefix) => ({ ...output, entryFileNames: '[name].js', chunkFileNames: chunkName(prefix) });
 
 export default [
-  { ...common, input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js' }, output: split('') },
+  {
+    ...common,
+    input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js', sequences: 'build/ts/sequences/index.js' },
+    output: split(''),
+  },
   // By itself: what only the command line uses of a shared module would otherwise weigh on the core entry. Its kernel
   // chunks are the same files.
   { ...common, input: { cli: 'build/ts/cli/main.js' }, output: split('cli-') },

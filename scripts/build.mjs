@@ -15,7 +15,7 @@ function node(script, ...args) {
 }
 
 const inside = (path) => join(root, path);
-const outputs = ['dist/index.js', 'dist/text.js', 'dist/cli.js', 'dist/rivulet.browser.js'].map(inside);
+const outputs = ['index', 'text', 'sequences', 'cli', 'rivulet.browser'].map((name) => inside(`dist/${name}.js`));
 const sources = ['src', 'assembly', 'asconfig.json', 'tsconfig.json', 'tsconfig.build.json', 'rollup.config.mjs'];
 sources.push('package.json', 'package-lock.json');
 

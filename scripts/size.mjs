@@ -36,6 +36,7 @@ const rows = [
   { what: 'kernels/relaxed.wasm', files: ['kernels/relaxed.wasm'] },
   { what: 'core entry with the scalar build', files: [...staticFiles('index.js'), kernels('scalar')] },
   { what: 'text entry', files: [...staticFiles('text.js')] },
+  { what: 'sequences entry', files: [...staticFiles('sequences.js')] },
   { what: 'command line', files: [...staticFiles('cli.js')] },
   { what: 'single-file browser build', files: ['rivulet.browser.js'] },
 ];

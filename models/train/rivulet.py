@@ -181,6 +181,29 @@ def char_model_graph(model, vocabulary, name="characters", metadata=None):
     return graph
 
 
+def documents(**values):
+    """Metadata: each value as the JSON text that docs/format.md describes under its key."""
+    return {key: to_json(value) for key, value in values.items()}
+
+
+def fit_scaler(kind, columns, data, log=False):
+    """The document `scaler` of a table [rows, columns]; as `Scaler.fit` in rivulet/sequences."""
+    x = np.asarray(data, dtype=np.float64).reshape(-1, len(columns))
+    x = np.log(x) if log else x
+    if kind == "standard":
+        center, scale = x.mean(axis=0), x.std(axis=0)
+    elif kind == "min-max":
+        center, scale = x.min(axis=0), np.ptp(x, axis=0)
+    elif kind == "robust":
+        lower, center, upper = np.percentile(x, [25, 50, 75], axis=0)
+        scale = upper - lower
+    else:
+        raise ValueError(f"scaler {kind!r}: standard, min-max or robust")
+    scale = np.where(scale == 0, 1, scale)
+    scaler = {"kind": kind, "columns": list(columns), "center": center.tolist(), "scale": scale.tolist()}
+    return {**scaler, "log": True} if log else scaler
+
+
 def reorder(weight, order):
     """Blocks of the first axis in another order."""
     array = weight.detach().cpu().double().numpy()

@@ -45,6 +45,7 @@ describe.skipIf(!isBuilt)('the packed tarball', () => {
         'package.json',
         'dist/index.js',
         'dist/text.js',
+        'dist/sequences.js',
         'dist/cli.js',
         'dist/rivulet.browser.js',
         'dist/kernels/scalar.wasm',

@@ -1,5 +1,6 @@
 // Compiled against the packed types, strictly and with library checks on; never run.
 import { loadModel, type Model, RivuletError, type Stream } from 'rivulet';
+import { Forecaster, Scaler, sequenceBatches } from 'rivulet/sequences';
 import { generate, Vocabulary } from 'rivulet/text';
 
 export async function use(source: string): Promise<Float32Array> {
@@ -10,6 +11,11 @@ export async function use(source: string): Promise<Float32Array> {
   const saved: Uint8Array = stream.save();
   stream.restore(saved);
   for await (const piece of generate(stream, Vocabulary.of(model), { seed: 1 })) console.log(piece);
+  const scaler: Scaler | undefined = Scaler.of(model);
+  const forecast: Float64Array = new Forecaster(stream).push([1, 2]);
+  for (const { inputs, steps } of sequenceBatches(forecast, { batchSize: 1, sequenceLength: 2 })) {
+    model.runMany([stream], scaler?.transform(inputs) ?? inputs, steps);
+  }
   if (output === undefined) throw new RivuletError('INVALID_INPUT', 'no output');
   return model.stepMany([stream, stream.clone()], [1, 2]);
 }

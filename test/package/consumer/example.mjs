@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { loadModel, RivuletError } from 'rivulet';
 import { loadModel as loadInBrowser } from 'rivulet/browser';
+import { sequenceBatches } from 'rivulet/sequences';
 import { generate, Vocabulary } from 'rivulet/text';
 
 const bits = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('hex');
@@ -44,6 +45,9 @@ const others = [
 for (const other of others) assert.equal(bits(other.createStream().run(tokens)), bits(run));
 
 await assert.rejects(loadModel(file.subarray(0, 40)), RivuletError);
+
+const [batch] = sequenceBatches(tokens, { batchSize: 1, sequenceLength: 8 });
+assert.equal(bits(model.runMany([model.createStream()], batch.inputs, batch.steps)), steps.slice(0, 8).join(''));
 
 let text = '';
 for await (const piece of generate(model.createStream(), Vocabulary.of(model), { seed: 1, length: 40 })) text += piece;

@@ -1,0 +1,33 @@
+import { Fields } from '../formats/fields.js';
+import { parseJson } from '../formats/json.js';
+
+/** What is needed of a model: the texts that came with its file. */
+export interface WithMetadata {
+  readonly name: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The JSON object that a model carries under `key`, read by `read`; undefined where it carries none.
+ * @throws RivuletError `INVALID_FILE` for what is no such object, or has keys that `read` leaves unread
+ */
+export function readMetadata<Result>(
+  model: WithMetadata,
+  key: string,
+  read: (fields: Fields) => Result,
+): Result | undefined {
+  const text = model.metadata[key];
+  if (text === undefined) return undefined;
+  const fields = new Fields(parseJson(text, key, model.name), key, model.name);
+  const result = read(fields);
+  fields.end();
+  return result;
+}
+
+/** The finite numbers of an array. */
+export function numbersOf(fields: Fields, key: string): number[] {
+  return fields.list(key).map((value, i) => {
+    if (typeof value !== 'number') throw fields.wrong(`${key}[${i}]`, 'a number', value);
+    return value;
+  });
+}
