@@ -6,7 +6,7 @@ import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-const kernelModule = /(?:^|\/)build\/kernels\/(\w+)\.js$/;
+const kernelModule = /(?:^|\/)build\/kernels\/([\w-]+)\.js$/;
 
 /** Sources name the inlined kernels by their path from src/; tsc's output lies one folder deeper. */
 const kernels = {
@@ -62,6 +62,7 @@ const chunkName =
     const path = (facadeModuleId ?? '').replaceAll('\\', '/');
     const kernel = kernelModule.exec(path);
     if (kernel) return `kernels-${kernel[1]}.js`;
+    if (path.endsWith('/ops/all.js')) return `${prefix}operators.js`;
     return `${prefix}${readerModule.test(path) ? 'reader' : 'shared'}-[name].js`;
   };
 const split = (prefix) => ({ ...output, entryFileNames: '[name].js', chunkFileNames: chunkName(prefix) });

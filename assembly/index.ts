@@ -1,5 +1,6 @@
-// What every build exports: one function per kernel, all called as kernel(args, slots, n, steps) (see memory.ts), and
-// `execute`, which runs a plan's whole list of calls in one crossing from JavaScript.
+// The core module, in every model. What every build exports: one function per kernel, all called as
+// kernel(args, slots, n, steps) (see memory.ts), and `execute`, which runs a plan's whole list of calls in one crossing
+// from JavaScript.
 
 import { activationStep, binaryStep } from './elementwise';
 import { copyStep, gatherStep, readStateStep, writeStateStep } from './copy';
@@ -8,6 +9,8 @@ import { layerNormalizationStep, softmaxStep } from './normalization';
 import { linearStep } from './linear';
 import { lstmStep } from './lstm';
 import { rnnStep } from './rnn';
+
+export { build, heapBase } from './module';
 
 export function lstm(args: usize, slots: usize, n: i32, steps: i32): void {
   if (ASC_FEATURE_SIMD) lstmStep<v128>(args, slots, n, steps);
@@ -70,50 +73,14 @@ export function writeState(args: usize, slots: usize, n: i32, steps: i32): void 
   writeStateStep(args, slots, n, steps);
 }
 
-/** Codes of the kernels in a program; src/plan/plan.ts has the same table with their names. */
+/**
+ * Runs `calls` calls: [code, address of the argument words] each. A code is a place in the function table, where the
+ * runtime puts the kernels of every module that the model needs (src/ops/kernels.ts), so a plan that calls several
+ * modules is still one crossing.
+ */
 export function execute(program: usize, calls: i32, slots: usize, n: i32, steps: i32): void {
   for (const end = program + (<usize>calls << 3); program < end; program += 8) {
-    const args = <usize>load<u32>(program, 4);
-    switch (load<i32>(program)) {
-      case 0:
-        lstm(args, slots, n, steps);
-        break;
-      case 1:
-        gru(args, slots, n, steps);
-        break;
-      case 2:
-        gruResetBefore(args, slots, n, steps);
-        break;
-      case 3:
-        rnn(args, slots, n, steps);
-        break;
-      case 4:
-        linear(args, slots, n, steps);
-        break;
-      case 5:
-        activation(args, slots, n, steps);
-        break;
-      case 6:
-        binary(args, slots, n, steps);
-        break;
-      case 7:
-        softmax(args, slots, n, steps);
-        break;
-      case 8:
-        layerNormalization(args, slots, n, steps);
-        break;
-      case 9:
-        gather(args, slots, n, steps);
-        break;
-      case 10:
-        copy(args, slots, n, steps);
-        break;
-      case 11:
-        readState(args, slots, n, steps);
-        break;
-      default:
-        writeState(args, slots, n, steps);
-    }
+    call_indirect<void>(load<u32>(program), <usize>load<u32>(program, 4), slots, n, steps);
   }
 }
 
@@ -130,16 +97,4 @@ export function finite(address: usize, count: i32): i32 {
   }
   for (; address < end; address += 4) sum += load<f32>(address) * 0;
   return sum == 0 ? 1 : 0;
-}
-
-/** Which build this is: 0 scalar, 1 simd, 2 relaxed. */
-export function build(): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD) return 2;
-  if (ASC_FEATURE_SIMD) return 1;
-  return 0;
-}
-
-/** The first address that is the caller's. */
-export function heapBase(): usize {
-  return __heap_base;
 }

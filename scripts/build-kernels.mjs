@@ -1,9 +1,11 @@
-// Compiles assembly/ once per target of asconfig.json into build/kernels/, and inlines each release build.
-// What is newer than its sources is left alone. --force builds all; names given as arguments build only those.
+// Compiles each module of assembly/ once per target of asconfig.json into build/kernels/, and inlines each release build.
+// What is newer than its sources is left alone. --force builds all; names given as arguments build only those: a file
+// (`simd-tensor`), or a build (`simd`) with all its modules.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inlineKernel } from './inline-kernels.mjs';
+import { kernelFiles } from './kernel-modules.mjs';
 import { isStale } from './stale.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -11,31 +13,33 @@ process.chdir(root);
 
 const args = process.argv.slice(2);
 const force = args.includes('--force');
-const { targets } = JSON.parse(readFileSync('asconfig.json', 'utf8'));
+const files = kernelFiles(new URL('..', import.meta.url));
 const wanted = args.filter((arg) => !arg.startsWith('-'));
-const unknown = wanted.filter((name) => !(name in targets));
+const unknown = wanted.filter((arg) => !files.some(({ name, build }) => arg === name || arg === build));
 if (unknown.length > 0) {
-  console.error(`no such kernel build: ${unknown.join(', ')}; there are ${Object.keys(targets).join(', ')}`);
+  console.error(`no such kernel build: ${unknown.join(', ')}; there are ${files.map(({ name }) => name).join(', ')}`);
   process.exit(2);
 }
 // The lock file stands for the compiler's version: codegen is part of the product.
-const sources = ['assembly', 'asconfig.json', 'scripts/inline-kernels.mjs', 'package-lock.json'];
+const sources = ['assembly', 'asconfig.json', 'scripts/inline-kernels.mjs', 'scripts/kernel-modules.mjs'];
+sources.push('package-lock.json');
 
 mkdirSync('build/kernels', { recursive: true });
-for (const name of wanted.length > 0 ? wanted : Object.keys(targets)) {
-  const wasm = targets[name].outFile;
-  const inlined = !name.startsWith('debug-');
-  const outputs = inlined ? [wasm, wasm.replace(/wasm$/, 'js'), wasm.replace(/wasm$/, 'd.ts')] : [wasm];
+for (const { name, build, entry, memoryBase, release } of files) {
+  if (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(build)) continue;
+  const wasm = `build/kernels/${name}.wasm`;
+  const outputs = release ? [wasm, wasm.replace(/wasm$/, 'js'), wasm.replace(/wasm$/, 'd.ts')] : [wasm];
   if (!force && !isStale(outputs, sources)) continue;
   const started = performance.now();
   const { main } = await import('assemblyscript/asc');
-  const { error, stderr } = await main(['--config', 'asconfig.json', '--target', name]);
+  const options = ['--config', 'asconfig.json', '--target', build, '--outFile', wasm, '--memoryBase', `${memoryBase}`];
+  const { error, stderr } = await main([entry, ...options]);
   if (error) {
     process.stderr.write(stderr.toString());
     console.error(`kernels ${name}: ${error.message}`);
     process.exit(1);
   }
   process.stderr.write(stderr.toString());
-  if (inlined) inlineKernel(wasm);
+  if (release) inlineKernel(wasm);
   console.log(`kernels ${name}: ${readFileSync(wasm).length} bytes in ${Math.round(performance.now() - started)} ms`);
 }

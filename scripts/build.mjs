@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kernelFiles, RELEASE_BUILDS } from './kernel-modules.mjs';
 import { isStale } from './stale.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,7 +24,7 @@ if (process.argv.includes('--if-stale') && !isStale(outputs, sources.map(inside)
 
 try {
   // The asserting builds are for the tests, which make them.
-  node('scripts/build-kernels.mjs', 'scalar', 'simd', 'relaxed');
+  node('scripts/build-kernels.mjs', ...RELEASE_BUILDS);
   for (const made of ['dist', 'build/ts']) rmSync(inside(made), { recursive: true, force: true });
   node('node_modules/typescript/bin/tsc', '--project', 'tsconfig.build.json');
   node('node_modules/rollup/dist/bin/rollup', '--config', '--silent');
@@ -34,8 +35,8 @@ try {
   process.exit(1);
 }
 mkdirSync(inside('dist/kernels'), { recursive: true });
-for (const name of ['scalar', 'simd', 'relaxed']) {
-  copyFileSync(inside(`build/kernels/${name}.wasm`), inside(`dist/kernels/${name}.wasm`));
+for (const { name, release } of kernelFiles(new URL('..', import.meta.url))) {
+  if (release) copyFileSync(inside(`build/kernels/${name}.wasm`), inside(`dist/kernels/${name}.wasm`));
 }
 chmodSync(inside('dist/cli.js'), 0o755);
 console.log(`built dist/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);

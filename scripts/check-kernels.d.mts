@@ -1,1 +1,4 @@
-export function checkKernels(builds: { name: string; bytes: Uint8Array }[]): { summary: string[]; faults: string[] };
+export function checkKernels(
+  builds: { name: string; bytes: Uint8Array }[],
+  limits?: { memoryBase?: number; memoryEnd?: number; multiplies?: boolean },
+): { summary: string[]; faults: string[] };

@@ -16,14 +16,16 @@ function functionsWith(text, instruction) {
 const V128 = /\((?:v128|[if]\d+x\d+)\./;
 const RELAXED = /\([if]\d+x\d+\.relaxed_/;
 const GROW = /\(memory\.grow/;
-const ALLOWED_IMPORT = 'env.memory';
+const DATA = /^ \(data \$\S+ \(i32\.const (\d+)\) "((?:[^"\\]|\\.)*)"/gm;
+const ALLOWED_IMPORTS = ['env.memory', 'env.table'];
 
 /**
- * Checks the builds `{ name, bytes }` and returns a line about each and the list of faults:
- * imports beside the memory, exports that differ between builds, growing memory, vectors in the scalar build and
- * none in the others, relaxed instructions outside the relaxed one and none in it.
+ * Checks the builds `{ name, bytes }` of one module and returns a line about each and the list of faults:
+ * imports beside the memory and the table, exports that differ between builds, growing memory, vectors in the scalar
+ * build and none in the others, relaxed instructions outside the relaxed one and (where the module multiplies) none in
+ * it, data outside of [memoryBase, memoryEnd), where other modules have theirs.
  */
-export function checkKernels(builds) {
+export function checkKernels(builds, { memoryBase = 0, memoryEnd = Infinity, multiplies = true } = {}) {
   const summary = [];
   const faults = [];
   const exportsOf = new Map();
@@ -34,11 +36,15 @@ export function checkKernels(builds) {
     const functions = module.getNumFunctions();
     module.dispose();
     const imports = [...text.matchAll(/^ \(import "([^"]*)" "([^"]*)"/gm)].map(([, from, what]) => `${from}.${what}`);
-    for (const extra of imports.filter((entry) => entry !== ALLOWED_IMPORT)) faults.push(`${name} imports ${extra}`);
+    for (const what of imports) if (!ALLOWED_IMPORTS.includes(what)) faults.push(`${name} imports ${what}`);
     exportsOf.set(
       name,
       [...text.matchAll(/^ \(export "([^"]*)" \((\w+)/gm)].map(([, what, kind]) => `${kind} ${what}`),
     );
+    for (const [, offset, data] of text.matchAll(DATA)) {
+      const end = Number(offset) + data.replace(/\\(?:[0-9a-f]{2}|.)/gi, '.').length;
+      if (offset < memoryBase || end > memoryEnd) faults.push(`${name} has data at ${offset}..${end}, outside its own`);
+    }
     const forbid = (instruction, what) => {
       const where = functionsWith(text, instruction);
       if (where.length > 0) faults.push(`${name} holds ${what} in ${where.length} functions: ${where.join(', ')}`);
@@ -47,7 +53,7 @@ export function checkKernels(builds) {
     if (name === 'scalar') forbid(V128, 'vector instructions');
     if (name !== 'relaxed') forbid(RELAXED, 'relaxed instructions');
     if (name !== 'scalar' && !V128.test(text)) faults.push(`${name} holds no vector instructions`);
-    if (name === 'relaxed' && !RELAXED.test(text)) faults.push(`${name} holds no relaxed instructions`);
+    if (multiplies && name === 'relaxed' && !RELAXED.test(text)) faults.push(`${name} holds no relaxed instructions`);
     summary.push(`${name}: ${exportsOf.get(name).length} exports, ${functions} functions, ${bytes.length} bytes`);
   }
 

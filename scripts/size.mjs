@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { checkKernels } from './check-kernels.mjs';
+import { kernelFiles, MODULES, RELEASE_BUILDS } from './kernel-modules.mjs';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 if (!existsSync(join(dist, 'index.js'))) {
@@ -35,6 +36,7 @@ const rows = [
   { what: 'kernels/scalar.wasm', files: ['kernels/scalar.wasm'] },
   { what: 'kernels/relaxed.wasm', files: ['kernels/relaxed.wasm'] },
   { what: 'core entry with the scalar build', files: [...staticFiles('index.js'), kernels('scalar')] },
+  { what: 'all operators, simd', files: ['operators.js', kernels('simd-tensor')] },
   { what: 'text entry', files: [...staticFiles('text.js')] },
   { what: 'sequences entry', files: [...staticFiles('sequences.js')] },
   { what: 'command line', files: [...staticFiles('cli.js')] },
@@ -57,11 +59,16 @@ for (const file of readdirSync(dist).filter((name) => name.endsWith('.js') && !c
   console.log(`${file.padEnd(36)}${String(total([file])).padStart(8)}  loaded on demand`);
 }
 
-const builds = ['scalar', 'simd', 'relaxed'].map((name) => ({
-  name,
-  bytes: readFileSync(join(dist, 'kernels', `${name}.wasm`)),
-}));
-const { summary, faults } = checkKernels(builds);
-console.log(`\n${summary.join('\n')}`);
+const faults = [];
+const files = kernelFiles(new URL('..', import.meta.url));
+for (const [i, { module, memoryBase, multiplies }] of MODULES.entries()) {
+  const builds = RELEASE_BUILDS.map((build) => {
+    const { name } = files.find((file) => file.build === build && file.module === module);
+    return { name: build, bytes: readFileSync(join(dist, 'kernels', `${name}.wasm`)) };
+  });
+  const checked = checkKernels(builds, { memoryBase, memoryEnd: MODULES[i + 1]?.memoryBase, multiplies });
+  console.log(`\n${checked.summary.map((line) => `${module} ${line}`).join('\n')}`);
+  faults.push(...checked.faults.map((fault) => `${module} ${fault}`));
+}
 for (const fault of faults) console.error(`fault: ${fault}`);
 process.exitCode = broken || faults.length > 0 ? 1 : 0;

@@ -74,9 +74,13 @@ export class RivuletError extends Error {
 
   /** The same refusal with the file named: for those who know it, where the thrower did not. */
   inFile(file: string | undefined): RivuletError {
-    if (file === undefined) return this;
-    const { node, tensor, expected, found, hint } = this;
-    return new RivuletError(this.code, this.#what, { file, node, tensor, expected, found, hint, cause: this.cause });
+    return file === undefined ? this : this.with({ file });
+  }
+
+  /** The same refusal with details added or replaced. */
+  with(details: ErrorDetails): RivuletError {
+    const { file, node, tensor, expected, found, hint, cause } = this;
+    return new RivuletError(this.code, this.#what, { file, node, tensor, expected, found, hint, cause, ...details });
   }
 }
 

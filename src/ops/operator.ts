@@ -1,4 +1,5 @@
 import type { DataType, Dim, GraphNode, Tensor } from '../graph/graph.js';
+import type { KernelName } from './kernels.js';
 import type { NodeReader } from './node.js';
 
 /** What is known of a value before any data arrives. */
@@ -30,25 +31,6 @@ export interface Operand {
   address: Argument;
   stride: Argument;
 }
-
-/** The kernels of assembly/index.ts, in the order of their codes in a program. */
-export const KERNELS = [
-  'lstm',
-  'gru',
-  'gruResetBefore',
-  'rnn',
-  'linear',
-  'activation',
-  'binary',
-  'softmax',
-  'layerNormalization',
-  'gather',
-  'copy',
-  'readState',
-  'writeState',
-] as const;
-
-export type KernelName = (typeof KERNELS)[number];
 
 /**
  * What an operator says to the planner. Values are seen one row at a time: a row is one time step of one stream, the
@@ -96,6 +78,9 @@ export interface StateHandle {
   name: string;
   size: number;
 }
+
+/** Operators by name; what a graph may name. */
+export type Operators = ReadonlyMap<string, Operator>;
 
 /** Row-major float64, for the references. */
 export interface ReferenceTensor {

@@ -6,13 +6,13 @@ import { gru } from './gru.js';
 import { layerNormalization } from './layer-normalization.js';
 import { gemm, linear, matMul } from './linear.js';
 import { lstm, lstmp } from './lstm.js';
-import type { Operator } from './operator.js';
+import type { Operators } from './operator.js';
 import { rnn } from './rnn.js';
 import { identity, reshape, squeeze, transpose, unsqueeze } from './shape.js';
 import { softmaxOperators } from './softmax.js';
 
-/** Every operator that runs, by name. */
-export const OPERATORS: ReadonlyMap<string, Operator> = new Map(
+/** The core's operators: recurrent cells and what most models have around them. All others stand in all.ts. */
+export const OPERATORS: Operators = new Map(
   [
     lstm,
     lstmp,

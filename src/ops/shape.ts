@@ -78,7 +78,7 @@ export const transpose: Operator = {
   },
 };
 
-function permutation(node: NodeReader, rank: number): number[] {
+export function permutation(node: NodeReader, rank: number): number[] {
   const perm = node.list('perm', 'number') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
   const sorted = [...perm].sort((a, b) => a - b);
   if (perm.length === rank && sorted.every((axis, i) => axis === i)) return perm;

@@ -78,5 +78,5 @@ export function fuse(typed: TypedGraph): TypedGraph {
     }
     return linear;
   });
-  return { graph, types, nodes: fused.filter((node) => !removed.has(node)) };
+  return { ...typed, nodes: fused.filter((node) => !removed.has(node)) };
 }

@@ -2,8 +2,7 @@ import { RivuletError } from '../errors.js';
 import { checkGraph } from '../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, TIME } from '../graph/graph.js';
 import { NodeReader } from '../ops/node.js';
-import type { Operator, ValueType } from '../ops/operator.js';
-import { OPERATORS } from '../ops/registry.js';
+import type { Operator, Operators, ValueType } from '../ops/operator.js';
 
 /** Operators that carry a state from step to step. */
 const CELLS: ReadonlySet<string> = new Set(['LSTM', 'LSTMP', 'GRU', 'RNN']);
@@ -11,12 +10,13 @@ const CELLS: ReadonlySet<string> = new Set(['LSTM', 'LSTMP', 'GRU', 'RNN']);
 /** Types and shapes of every value, and the nodes in an order in which they can run. */
 export interface TypedGraph {
   graph: Graph;
+  operators: Operators;
   nodes: GraphNode[];
   types: Map<string, ValueType>;
 }
 
 /** Finds the type and shape of every value, checking each node against its operator on the way. */
-export function inferTypes(graph: Graph): TypedGraph {
+export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
   const nodes = checkGraph(graph);
   const types = new Map<string, ValueType>();
   for (const { name, type, shape } of graph.tensors.values()) types.set(name, { type: loadedType(type), shape });
@@ -44,8 +44,8 @@ export function inferTypes(graph: Graph): TypedGraph {
   const lastStep = new Set<string>();
   for (const node of nodes) {
     // Fusing makes Linear, unchecked; a file that holds it wants something else by it.
-    if (node.op === 'Linear') throw unknownOperator(node);
-    const operator = operatorOf(node);
+    if (node.op === 'Linear') throw unknownOperator(node, operators);
+    const operator = operatorOf(node, operators);
     const results = operator.infer(readerOf(node, types, graph));
     for (const name of node.inputs) {
       const type = types.get(name)?.type ?? 'float32';
@@ -79,13 +79,13 @@ export function inferTypes(graph: Graph): TypedGraph {
       });
     }
   }
-  return { graph, nodes, types };
+  return { graph, operators, nodes, types };
 }
 
 /** A node's operator, its attributes and number of inputs checked. */
-export function operatorOf(node: GraphNode): Operator {
-  const operator = OPERATORS.get(node.op);
-  if (!operator) throw unknownOperator(node);
+export function operatorOf(node: GraphNode, operators: Operators): Operator {
+  const operator = operators.get(node.op);
+  if (!operator) throw unknownOperator(node, operators);
   for (const name of Object.keys(node.attributes)) {
     if (operator.attributes.includes(name)) continue;
     throw new RivuletError('UNSUPPORTED_ATTRIBUTE', `${node.op}: attribute "${name}"`, {
@@ -184,10 +184,10 @@ function checkedShape(name: string, shape: Dim[], node?: GraphNode): Dim[] {
   return shape;
 }
 
-function unknownOperator(node: GraphNode): RivuletError {
+function unknownOperator(node: GraphNode, operators: Operators): RivuletError {
   return new RivuletError('UNSUPPORTED_OPERATOR', `operator ${node.op}`, {
     node: node.name,
-    hint: `Those that run: ${[...OPERATORS.keys()].filter((op) => op !== 'Linear').join(', ')}`,
+    hint: `Those that run: ${[...operators.keys()].filter((op) => op !== 'Linear').join(', ')}`,
   });
 }
 

@@ -2,14 +2,15 @@ import { RivuletError } from '../errors.js';
 import type { Dim, Graph, GraphNode, StatePair } from '../graph/graph.js';
 import { elementCount, toFloat32 } from '../graph/tensor.js';
 import { broadcastIndices } from '../ops/elementwise.js';
+import type { KernelName } from '../ops/kernels.js';
 import { NodeReader } from '../ops/node.js';
-import type { Argument, KernelName, Lowering, Operand, StateHandle, ValueType } from '../ops/operator.js';
+import type { Argument, Lowering, Operand, Operators, StateHandle, ValueType } from '../ops/operator.js';
 import { roundUp } from '../ops/pack.js';
 import { operatorOf, type TypedGraph } from './infer.js';
 import type { Packers, Plan, PlanCall, PlanLayer, PlanPort, PlanRecord, PlanState, PlanWeights } from './plan.js';
 
 /** Everything of a plan but where its values lie. */
-export type LoweredGraph = Omit<Plan, 'values' | 'rowBytes'> & {
+export type LoweredGraph = Omit<Plan, 'values' | 'rowBytes' | 'modules'> & {
   /** Width of every value that some call reads or writes. */
   widths: Map<string, number>;
   packers: Packers;
@@ -26,6 +27,7 @@ export function lowerGraph(typed: TypedGraph): LoweredGraph {
 
 class Lowerer {
   readonly graph: Graph;
+  readonly operators: Operators;
   readonly nodes: readonly GraphNode[];
   readonly types: Map<string, ValueType>;
   readonly widths = new Map<string, number>();
@@ -48,8 +50,9 @@ class Lowerer {
   singleSteps = false;
   private readonly readers = new Map<string, number>();
 
-  constructor({ graph, nodes, types }: TypedGraph) {
+  constructor({ graph, operators, nodes, types }: TypedGraph) {
     this.graph = graph;
+    this.operators = operators;
     this.nodes = nodes;
     this.types = types;
     for (const pair of graph.states) this.pairs.set(pair.input, pair);
@@ -59,7 +62,7 @@ class Lowerer {
   lower(): LoweredGraph {
     const inputs = this.graph.inputs.map((input) => this.port(input.name, input.type, input.shape));
     for (const node of this.nodes) {
-      operatorOf(node).lower(new NodeLowering(this, node) as Lowering);
+      operatorOf(node, this.operators).lower(new NodeLowering(this, node) as Lowering);
     }
     for (const { name } of this.graph.outputs) {
       const value = this.resolve(name);

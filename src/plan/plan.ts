@@ -1,5 +1,7 @@
 import type { DataType, Dim, Graph } from '../graph/graph.js';
-import type { Argument, KernelName } from '../ops/operator.js';
+import { type KernelModule, type KernelName, moduleOf } from '../ops/kernels.js';
+import type { Argument, Operators } from '../ops/operator.js';
+import { OPERATORS } from '../ops/registry.js';
 import { fuse } from './fuse.js';
 import { inferTypes } from './infer.js';
 import { lowerGraph } from './lower.js';
@@ -86,6 +88,8 @@ export interface Plan {
   weightBytes: number;
   records: PlanRecord[];
   calls: PlanCall[];
+  /** The kernel modules that hold what is called, the core always and first. */
+  modules: KernelModule[];
   /** Working memory of the neediest call, in bytes: for each row, for each stream, and once. */
   scratch: { perRow: number; perStream: number; fixed: number };
   /** Why the graph runs on whole sequences only; absent where it streams. */
@@ -94,13 +98,20 @@ export interface Plan {
   singleSteps: boolean;
 }
 
+/** A plan, and what fills its packs of weights. */
+export interface Planned {
+  plan: Plan;
+  packers: Packers;
+}
+
 /**
  * Graph -> Plan: fuses nodes, finds every shape, lists kernel calls and places values. Weights are packed later, into
- * the arena itself.
+ * the arena itself. `operators` are those that a node may name: the core's, or all (src/ops/all.ts).
  *
  * @throws RivuletError `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR` or `UNSUPPORTED_ATTRIBUTE`, naming the node.
  */
-export function makePlan(graph: Graph): { plan: Plan; packers: Packers } {
-  const { widths, packers, ...lowered } = lowerGraph(fuse(inferTypes(graph)));
-  return { plan: { ...lowered, ...placeValues(lowered, widths) }, packers };
+export function makePlan(graph: Graph, operators: Operators = OPERATORS): Planned {
+  const { widths, packers, ...lowered } = lowerGraph(fuse(inferTypes(graph, operators)));
+  const modules = new Set<KernelModule>(['core', ...lowered.calls.map(({ kernel }) => moduleOf(kernel))]);
+  return { plan: { ...lowered, ...placeValues(lowered, widths), modules: [...modules] }, packers };
 }

@@ -1,8 +1,8 @@
 import { RivuletError } from '../errors.js';
-import type { Packers, Plan } from '../plan/plan.js';
+import type { Plan, Planned } from '../plan/plan.js';
 import { Arena } from './arena.js';
 import { Channel } from './channel.js';
-import { BUILDS, type Build, instantiateKernels, type KernelExports } from './kernels.js';
+import { BUILDS, type Build, instantiateKernels, type KernelExports, type KernelSet } from './kernels.js';
 import { Program } from './program.js';
 import { SlotPool } from './slots.js';
 
@@ -14,6 +14,7 @@ export type NonFinite = 'reject' | 'propagate';
  * them their public face.
  */
 export class Engine {
+  readonly plan: Plan;
   readonly arena = new Arena();
   readonly build: Build;
   readonly program: Program;
@@ -25,13 +26,13 @@ export class Engine {
   private calls = 0;
 
   constructor(
-    readonly plan: Plan,
-    packers: Packers,
+    { plan, packers }: Planned,
     readonly fingerprint: readonly [number, number],
     private readonly nonFinite: NonFinite,
-    module: WebAssembly.Module,
+    modules: KernelSet,
   ) {
-    this.kernels = instantiateKernels(module, this.arena.memory);
+    this.plan = plan;
+    this.kernels = instantiateKernels(modules, plan.modules, this.arena.memory);
     this.build = BUILDS[this.kernels.build()];
     this.arena.startAt(this.kernels.heapBase());
     this.program = new Program(this.arena, plan, packers);

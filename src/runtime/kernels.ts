@@ -1,17 +1,19 @@
 import { instantiateSync } from '@assemblyscript/loader';
 import { RivuletError } from '../errors.js';
+import { KERNEL_CODES, KERNEL_MODULES, type KernelModule } from '../ops/kernels.js';
 
 /** The builds of the kernels, from the most portable to the fastest. */
 export const BUILDS = ['scalar', 'simd', 'relaxed'] as const;
 
 export type Build = (typeof BUILDS)[number];
 
-/** What a build exports besides one function per kernel; see assembly/index.ts. */
+/** What the core module exports besides one function per kernel; see assembly/index.ts. */
 export interface KernelExports {
   /** Runs `calls` calls of the program at `program` for n streams, whose slots' addresses stand at `slots`, and `steps` steps. */
   execute(program: number, calls: number, slots: number, n: number, steps: number): void;
   /** 1 if `count` float32 at `address` are all finite. */
   finite(address: number, count: number): number;
+  /** The first address that is the arena's. */
   heapBase(): number;
   build(): number;
 }
@@ -38,7 +40,7 @@ export function chooseBuild(choice: 'auto' | Build): Build {
   if (choice === 'auto') return supports('simd') ? 'simd' : 'scalar';
   if (!BUILDS.includes(choice)) {
     throw new RivuletError('INVALID_OPTION', 'kernels', {
-      expected: `auto, ${BUILDS.join(', ')} or a WebAssembly.Module`,
+      expected: `auto, ${BUILDS.join(', ')}, a WebAssembly.Module or several`,
       found: String(choice),
     });
   }
@@ -48,25 +50,40 @@ export function chooseBuild(choice: 'auto' | Build): Build {
   });
 }
 
+/** Compiled modules of one build, by what they hold; every model needs the core. */
+export type KernelSet = { readonly core: WebAssembly.Module } & Readonly<
+  Partial<Record<KernelModule, WebAssembly.Module>>
+>;
+
+/** Each file is a JavaScript module of its own, so that a page downloads what it runs. */
+const INLINED: Record<Build, Record<KernelModule, () => Promise<{ default: string }>>> = {
+  scalar: {
+    core: () => import('../../build/kernels/scalar.js'),
+    tensor: () => import('../../build/kernels/scalar-tensor.js'),
+  },
+  simd: {
+    core: () => import('../../build/kernels/simd.js'),
+    tensor: () => import('../../build/kernels/simd-tensor.js'),
+  },
+  relaxed: {
+    core: () => import('../../build/kernels/relaxed.js'),
+    tensor: () => import('../../build/kernels/relaxed-tensor.js'),
+  },
+};
+
 // Compiled code is immutable and shared by every model of a thread; it is all that is kept between models.
-const compiled = new Map<Build, Promise<WebAssembly.Module>>();
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-/** Compiles a build, once. */
-export function compileKernels(build: Build): Promise<WebAssembly.Module> {
-  let module = compiled.get(build);
-  if (!module) {
-    module = inlined(build).then(async ({ default: base64 }) => WebAssembly.compile(decode(base64)));
-    compiled.set(build, module);
-    module.catch(() => compiled.delete(build));
+/** Compiles one module of a build, once. */
+export function compileKernels(build: Build, module: KernelModule = 'core'): Promise<WebAssembly.Module> {
+  const key = `${build} ${module}`;
+  let made = compiled.get(key);
+  if (!made) {
+    made = INLINED[build][module]().then(({ default: base64 }) => WebAssembly.compile(decode(base64)));
+    compiled.set(key, made);
+    made.catch(() => compiled.delete(key));
   }
-  return module;
-}
-
-/** Each build is a module of its own, so that a page downloads the one it runs. */
-function inlined(build: Build): Promise<{ default: string }> {
-  if (build === 'simd') return import('../../build/kernels/simd.js');
-  if (build === 'relaxed') return import('../../build/kernels/relaxed.js');
-  return import('../../build/kernels/scalar.js');
+  return made;
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
@@ -76,11 +93,51 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Kernels over a memory of the caller's. The loader's own exports allocate at each call; these are the engine's. */
-export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+/** What compiled modules are, told by the kernels that they export. */
+export function sortKernels(modules: readonly WebAssembly.Module[]): KernelSet {
+  const set: Partial<Record<KernelModule, WebAssembly.Module>> = {};
+  for (const module of modules) {
+    const exported = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+    const names = Object.keys(KERNEL_MODULES) as KernelModule[];
+    const name = names.find((one) => KERNEL_MODULES[one].every((kernel) => exported.has(kernel)));
+    if (!name) throw notKernels(undefined);
+    set[name] = module;
+  }
+  const { core } = set;
+  if (!core) throw notKernels(undefined);
+  return { ...set, core };
+}
+
+/**
+ * The kernels of the modules `needed` over a memory of the caller's, all in one table. The loader's own exports allocate
+ * at each call; these are the engine's.
+ */
+export function instantiateKernels(
+  modules: KernelSet,
+  needed: readonly KernelModule[],
+  memory: WebAssembly.Memory,
+): KernelExports {
+  const missing = needed.filter((name) => !modules[name]);
+  if (missing.length > 0) {
+    throw new RivuletError('INVALID_OPTION', 'this model needs more kernels than are given', {
+      expected: needed.join(', '),
+      found: Object.keys(modules).join(', '),
+      hint: `Give kernels as a list, with rivulet/kernels/simd-${missing[0]}.wasm in it`,
+    });
+  }
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: KERNEL_CODES.size + 1 });
   try {
-    const exports = instantiateSync(module, { env: { memory } }).instance.exports as unknown as KernelExports;
-    if (exports.build() in BUILDS) return exports;
+    const made = needed.map((name) => {
+      const { exports } = instantiateSync(modules[name]!, { env: { memory, table } }).instance;
+      for (const kernel of KERNEL_MODULES[name]) table.set(KERNEL_CODES.get(kernel)!, exports[kernel]);
+      return exports as unknown as KernelExports;
+    });
+    const [core] = made;
+    const build = core.build();
+    if (build in BUILDS && made.every((one) => one.build() === build)) {
+      const heapBase = Math.max(...made.map((one) => one.heapBase()));
+      return { execute: core.execute, finite: core.finite, build: core.build, heapBase: () => heapBase };
+    }
   } catch (cause) {
     throw notKernels(cause);
   }
@@ -88,8 +145,8 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
 }
 
 function notKernels(cause: unknown): RivuletError {
-  return new RivuletError('INVALID_OPTION', 'the module given as kernels is not one of this version of Rivulet', {
-    hint: 'Compile rivulet/kernels/simd.wasm of the installed package',
+  return new RivuletError('INVALID_OPTION', 'what is given as kernels is not of one build of this version of Rivulet', {
+    hint: 'Compile rivulet/kernels/simd.wasm of the installed package, and simd-tensor.wasm where the model needs it',
     cause,
   });
 }

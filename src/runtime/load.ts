@@ -3,21 +3,26 @@ import type { Architecture } from '../formats/pytorch/architecture.js';
 import { readModel, readModelSync } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
 import { type Progress, readSource, type Source } from '../io/source.js';
+import type { Operators } from '../ops/operator.js';
+import { makePlan, type Planned } from '../plan/plan.js';
 import type { NonFinite } from './engine.js';
-import { type Build, chooseBuild, compileKernels } from './kernels.js';
+import { type Build, chooseBuild, compileKernels, type KernelSet, sortKernels } from './kernels.js';
 import { Model } from './model.js';
 
 export interface LoadOptions {
   /**
-   * Which build of the kernels: `auto` (the default) is the fastest that gives the same bits everywhere; or a compiled
-   * module of one, for hosts that forbid compiling at run time.
+   * Which build of the kernels: `auto` (the default) is the fastest that gives the same bits everywhere; or compiled
+   * modules of one, for hosts that forbid compiling at run time: `simd.wasm`, or a list with `simd-tensor.wasm` too
+   * where the model needs what it holds.
    */
-  kernels?: 'auto' | Build | WebAssembly.Module;
+  kernels?: 'auto' | Build | WebAssembly.Module | readonly WebAssembly.Module[];
   /**
    * What to do with NaN and infinities in inputs: `reject` (the default) throws `NON_FINITE_INPUT` and leaves the state
    * alone; `propagate` lets them through, and into the state.
    */
   nonFinite?: NonFinite;
+  /** What a graph may name; by default the core's operators, and all others once it names one. See `loadOperators`. */
+  operators?: Operators;
   /** What a PyTorch state dict leaves open (activations, the order of layers): an object, or its JSON. */
   architecture?: Architecture | string;
   onProgress?: (progress: Progress) => void;
@@ -31,36 +36,79 @@ export interface LoadOptions {
  * @throws RivuletError naming the file, and the tensor or node in it, that can't be loaded faithfully.
  */
 export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model> {
-  const { kernels = 'auto' } = options;
+  const kernels = kernelsOf(options);
+  const build = typeof kernels === 'string' ? chooseBuild(kernels) : undefined;
   const nonFinite = checkNonFinite(options);
   const { onProgress, signal } = options;
   // The kernels compile while the file arrives.
-  const [{ bytes, name }, module] = await Promise.all([
+  const [{ bytes, name }, given] = await Promise.all([
     readSource(source, { ...(onProgress && { onProgress }), ...(signal && { signal }) }),
-    kernels instanceof WebAssembly.Module ? kernels : compileKernels(chooseBuild(kernels)),
+    build ? { core: await compileKernels(build) } : (kernels as KernelSet),
   ]);
   const file = name ?? options.name;
   const { graph } = await readModel(bytes, file, options);
-  return makeModel(graph, file, module, nonFinite);
+  try {
+    const planned = await planWith(graph, options.operators);
+    const others = build ? planned.plan.modules.slice(1) : [];
+    const compiled = await Promise.all(others.map(async (module) => [module, await compileKernels(build!, module)]));
+    return new Model(graph, planned, { ...given, ...Object.fromEntries(compiled) }, nonFinite);
+  } catch (error) {
+    throw named(error, file);
+  }
 }
 
-/** The same at once, from the bytes of a native file and compiled kernels: for an AudioWorklet, which can't wait. */
+/**
+ * The same at once, from the bytes of a native file and compiled kernels: for an AudioWorklet, which can't wait. A graph
+ * that names more than the core's operators needs them given: `operators: await loadOperators()`, and the module
+ * `simd-tensor.wasm` beside `simd.wasm`.
+ */
 export function loadModelSync(
   bytes: ArrayBuffer | ArrayBufferView,
-  options: LoadOptions & { kernels: WebAssembly.Module },
+  options: LoadOptions & { kernels: WebAssembly.Module | readonly WebAssembly.Module[] },
 ): Model {
-  if (!(options?.kernels instanceof WebAssembly.Module)) {
+  const kernels = kernelsOf(options ?? {});
+  if (typeof kernels === 'string') {
     throw new RivuletError('INVALID_OPTION', 'kernels', {
-      expected: 'a WebAssembly.Module',
+      expected: 'a WebAssembly.Module, or several',
       found: String(options?.kernels),
       hint: 'Compile rivulet/kernels/simd.wasm beforehand and pass the module',
     });
   }
+  const nonFinite = checkNonFinite(options);
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     : new Uint8Array(bytes);
   const graph = readModelSync(view, options.name);
-  return makeModel(graph, options.name, options.kernels, checkNonFinite(options));
+  try {
+    return new Model(graph, makePlan(graph, options.operators), kernels, nonFinite);
+  } catch (error) {
+    const limited = error instanceof RivuletError && error.code.startsWith('UNSUPPORTED_') && !options.operators;
+    const hint = 'More operators: give `operators: await loadOperators()`, or use `loadModel`';
+    throw named(limited ? error.with({ hint: error.hint ? `${error.hint}. ${hint}` : hint }) : error, options.name);
+  }
+}
+
+/** Every operator that runs, for `loadModelSync`; `loadModel` loads them by itself. */
+export async function loadOperators(): Promise<Operators> {
+  return (await import('../ops/all.js')).ALL_OPERATORS;
+}
+
+/** Plans with the core's operators, or, where they do not do, with all. */
+async function planWith(graph: Graph, operators: Operators | undefined): Promise<Planned> {
+  try {
+    return makePlan(graph, operators);
+  } catch (error) {
+    if (operators || !(error instanceof RivuletError)) throw error;
+    return makePlan(graph, await loadOperators());
+  }
+}
+
+/** The option `kernels`: a build to choose, or the modules given, sorted. */
+function kernelsOf({ kernels = 'auto' }: LoadOptions): 'auto' | Build | KernelSet {
+  if (kernels instanceof WebAssembly.Module) return sortKernels([kernels]);
+  if (typeof kernels === 'string') return kernels;
+  if (Array.isArray(kernels) && kernels.every((one) => one instanceof WebAssembly.Module)) return sortKernels(kernels);
+  return String(kernels) as Build;
 }
 
 function checkNonFinite({ nonFinite = 'reject' }: LoadOptions): NonFinite {
@@ -68,10 +116,5 @@ function checkNonFinite({ nonFinite = 'reject' }: LoadOptions): NonFinite {
   throw new RivuletError('INVALID_OPTION', 'nonFinite', { expected: 'reject or propagate', found: String(nonFinite) });
 }
 
-function makeModel(graph: Graph, file: string | undefined, module: WebAssembly.Module, nonFinite: NonFinite): Model {
-  try {
-    return new Model(graph, module, nonFinite);
-  } catch (error) {
-    throw error instanceof RivuletError && error.file === undefined ? error.inFile(file) : error;
-  }
-}
+const named = (error: unknown, file: string | undefined): unknown =>
+  error instanceof RivuletError && error.file === undefined ? error.inFile(file) : error;

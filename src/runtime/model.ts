@@ -1,10 +1,10 @@
 import { RivuletError } from '../errors.js';
 import { BATCH, type DataType, type Dim, type Graph, TIME } from '../graph/graph.js';
-import { makePlan, type Plan, type PlanPort } from '../plan/plan.js';
+import type { Plan, Planned, PlanPort } from '../plan/plan.js';
 import type { Channel } from './channel.js';
 import { Engine, type NonFinite } from './engine.js';
 import { fingerprintOf } from './hash.js';
-import type { Build } from './kernels.js';
+import type { Build, KernelSet } from './kernels.js';
 import { format } from './snapshot.js';
 import { Stream } from './stream.js';
 import { summarize } from './summary.js';
@@ -46,9 +46,9 @@ export class Model {
   private slots = new Int32Array(0);
 
   /** @internal Use `loadModel`. */
-  constructor(graph: Graph, module: WebAssembly.Module, nonFinite: NonFinite) {
-    const { plan, packers } = makePlan(graph);
-    this.engine = new Engine(plan, packers, fingerprintOf(graph), nonFinite, module);
+  constructor(graph: Graph, planned: Planned, kernels: KernelSet, nonFinite: NonFinite) {
+    const { plan } = planned;
+    this.engine = new Engine(planned, fingerprintOf(graph), nonFinite, kernels);
     this.name = plan.name;
     this.inputs = plan.inputs.map(publicPort);
     this.outputs = plan.outputs.map(publicPort);

@@ -1,4 +1,5 @@
-import { type Argument, KERNELS } from '../ops/operator.js';
+import { KERNEL_CODES } from '../ops/kernels.js';
+import type { Argument } from '../ops/operator.js';
 import type { Packers, Plan } from '../plan/plan.js';
 import type { Arena } from './arena.js';
 
@@ -76,7 +77,7 @@ export class Program {
     for (const { label, words } of plan.records) this.write(this.recordsAt.get(label)!, words);
     for (const [i, call] of plan.calls.entries()) {
       this.write(this.argumentsAt[i], Object.values(call.arguments));
-      this.arena.u32[this.address / 4 + 2 * i] = KERNELS.indexOf(call.kernel);
+      this.arena.u32[this.address / 4 + 2 * i] = KERNEL_CODES.get(call.kernel)!;
       this.arena.u32[this.address / 4 + 2 * i + 1] = this.argumentsAt[i];
     }
   }

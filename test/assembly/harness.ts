@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Graph } from '../../src/graph/graph.js';
 import { ACTIVATIONS } from '../../src/ops/activations.js';
-import { type Argument, KERNELS, type KernelName } from '../../src/ops/operator.js';
+import { ALL_OPERATORS } from '../../src/ops/all.js';
+import { KERNEL_CODES, KERNEL_MODULES, type KernelModule, type KernelName } from '../../src/ops/kernels.js';
+import type { Argument } from '../../src/ops/operator.js';
 import { makePlan, type Plan } from '../../src/plan/plan.js';
-import { BUILDS, type Build, supports } from '../../src/runtime/kernels.js';
+import { BUILDS, type Build, type KernelSet, supports } from '../../src/runtime/kernels.js';
 
 export const builds: Build[] = BUILDS.filter(supports);
 for (const build of BUILDS) if (!supports(build)) console.log(`kernels: this engine has no ${build} build; left out`);
@@ -22,15 +24,22 @@ type Exports = Record<KernelName, Kernel> & {
   build(): number;
 };
 
-const modules = new Map<KernelFile, WebAssembly.Module>();
+const compiled = new Map<string, WebAssembly.Module>();
 
-function moduleOf(file: KernelFile): WebAssembly.Module {
-  let module = modules.get(file);
-  if (!module) {
-    module = new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${file}.wasm`, import.meta.url)));
-    modules.set(file, module);
+function compile(file: KernelFile, module: KernelModule): WebAssembly.Module {
+  const name = module === 'core' ? file : `${file}-${module}`;
+  let made = compiled.get(name);
+  if (!made) {
+    made = new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${name}.wasm`, import.meta.url)));
+    compiled.set(name, made);
   }
-  return module;
+  return made;
+}
+
+/** Compiled kernels of a build, all modules. */
+export function kernelSet(file: KernelFile): KernelSet {
+  const names = Object.keys(KERNEL_MODULES) as KernelModule[];
+  return { core: compile(file, 'core'), ...Object.fromEntries(names.map((name) => [name, compile(file, name)])) };
 }
 
 const SENTINEL = 0x5ad5ad5a;
@@ -56,9 +65,16 @@ export class KernelMemory {
     const abort = () => {
       throw new Error('a kernel asserts');
     };
-    const instance = new WebAssembly.Instance(moduleOf(file), { env: { memory: this.memory, abort } });
-    this.exports = instance.exports as unknown as Exports;
-    const base = Math.ceil(this.exports.heapBase() / 64) * 64;
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: KERNEL_CODES.size + 1 });
+    const all = Object.entries(kernelSet(file)).map(([name, module]) => {
+      const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory, table, abort } });
+      for (const kernel of KERNEL_MODULES[name as KernelModule]) {
+        table.set(KERNEL_CODES.get(kernel)!, exports[kernel]);
+      }
+      return exports as unknown as Exports;
+    });
+    this.exports = Object.assign({}, ...all.reverse());
+    const base = Math.ceil(Math.max(...all.map(({ heapBase }) => heapBase())) / 64) * 64;
     new Uint32Array(this.memory.buffer, base).fill(SENTINEL);
     this.end = base;
   }
@@ -122,7 +138,7 @@ export class PlannedKernels {
   private readonly plan: Plan;
 
   constructor(file: KernelFile, graph: Graph, rows: number, streams: number) {
-    const { plan, packers } = makePlan(graph);
+    const { plan, packers } = makePlan(graph, ALL_OPERATORS);
     this.plan = plan;
     const { scratch } = plan;
     const scratchBytes = (scratch.perRow + scratch.perStream) * rows + scratch.fixed;
@@ -193,7 +209,7 @@ export class PlannedKernels {
     }
     for (const [s, stream] of streams.entries()) this.slotList.u32[s] = this.slots[stream].address;
     if (whole) {
-      const words = plan.calls.flatMap(({ kernel }, i) => [KERNELS.indexOf(kernel), this.arguments[i].address]);
+      const words = plan.calls.flatMap(({ kernel }, i) => [KERNEL_CODES.get(kernel)!, this.arguments[i].address]);
       memory.exports.execute(
         memory.constant('program', words).address,
         plan.calls.length,

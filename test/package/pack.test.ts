@@ -51,6 +51,7 @@ describe.skipIf(!isBuilt)('the packed tarball', () => {
         'dist/kernels/scalar.wasm',
         'dist/kernels/simd.wasm',
         'dist/kernels/relaxed.wasm',
+        'dist/kernels/simd-tensor.wasm',
         'dist/types/index.d.ts',
       ]),
     );

@@ -6,12 +6,15 @@ import { readModelSync } from '../../src/formats/registry.js';
 import { parseSafetensors } from '../../src/formats/safetensors/container.js';
 import { writeSafetensors } from '../../src/formats/safetensors/write-container.js';
 import { writeNative } from '../../src/formats/safetensors/write-native.js';
+import { ALL_OPERATORS } from '../../src/ops/all.js';
+import { makePlan } from '../../src/plan/plan.js';
 import { Model } from '../../src/runtime/model.js';
+import { kernelSet } from '../assembly/harness.js';
 import { fixturePath } from '../support/fixtures.js';
 import { cell, filterWithStates } from '../support/graphs.js';
 import { tinyCharacterModel } from '../support/tiny-model.js';
 
-const module = new WebAssembly.Module(readFileSync(new URL('../../build/kernels/debug-simd.wasm', import.meta.url)));
+const kernels = kernelSet('debug-simd');
 const fromFile = (name: string) => new Uint8Array(readFileSync(fixturePath(name)));
 const seeds = [
   tinyCharacterModel(5),
@@ -129,7 +132,8 @@ it('a graph that is altered becomes a model that runs, or a RivuletError, soon',
         });
         const started = performance.now();
         try {
-          const model = new Model(readModelSync(bytes), module, 'propagate');
+          const graph = readModelSync(bytes);
+          const model = new Model(graph, makePlan(graph, ALL_OPERATORS), kernels, 'propagate');
           loaded++;
           const zeros = (size: number) => new Float32Array(size);
           if (model.streamable && model.inputs.reduce((sum, { size }) => sum + size, 0) < 1e5) {

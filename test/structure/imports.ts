@@ -91,7 +91,7 @@ export function checkFile(path: string, code: string): string[] {
     }
     const target = posix.normalize(posix.join(posix.dirname(path), specifier));
     if (target.startsWith('../')) {
-      const isKernel = /^\.\.\/build\/kernels\/\w+\.js$/.test(target);
+      const isKernel = /^\.\.\/build\/kernels\/[\w-]+\.js$/.test(target);
       const isVersion = target === '../package.json';
       if (!isVersion && !(isKernel && folder === WASM_OWNER)) faults.push(`${path}: imports ${specifier}, outside src`);
       continue;

@@ -45,6 +45,17 @@ describe('the check of the kernel builds', () => {
     expect(faultsWith(changed)).toEqual([expect.stringContaining(fault)]);
   });
 
+  it('finds data where another module has its own', () => {
+    const builds = Object.entries(BODIES).map(([name, body]) => ({
+      name,
+      bytes: assemble(body, { imports: name === 'simd' ? '(data (i32.const 64) "a\\00\\"b")' : '' }),
+    }));
+    expect(checkKernels(builds, { memoryBase: 64, memoryEnd: 68 }).faults).toEqual([]);
+    for (const limits of [{ memoryBase: 65 }, { memoryEnd: 67 }]) {
+      expect(checkKernels(builds, limits).faults).toEqual(['simd has data at 64..68, outside its own']);
+    }
+  });
+
   it('finds exports that differ', () => {
     expect(faultsWith({ relaxed: assemble(BODIES.relaxed, { name: 'other' }) })).toEqual([
       'relaxed lacks what scalar exports: func kernel',

@@ -7,8 +7,10 @@ import { toGraph } from '../../../src/formats/onnx/to-graph.js';
 import type { Tensor } from '../../../src/graph/graph.js';
 import { toFloat32 } from '../../../src/graph/tensor.js';
 import type { NpyArray } from '../../../src/io/npy.js';
-import { compileKernels } from '../../../src/runtime/kernels.js';
+import { ALL_OPERATORS } from '../../../src/ops/all.js';
+import { makePlan } from '../../../src/plan/plan.js';
 import { Model } from '../../../src/runtime/model.js';
+import { kernelSet } from '../../assembly/harness.js';
 import { largestDifference } from '../../support/fixtures.js';
 
 /** Models and numbers that others made, beside the project where they are there. */
@@ -102,7 +104,7 @@ export async function difference(
   expected: Record<string, Numbers>,
 ): Promise<number> {
   const graph = toGraph(model, 'case.onnx');
-  using runnable = new Model(graph, await compileKernels('simd'), 'propagate');
+  using runnable = new Model(graph, makePlan(graph, ALL_OPERATORS), kernelSet('simd'), 'propagate');
   const found = runnable.run(inputs);
   return Object.keys(found).reduce((largest, name) => {
     const { shape, data } = expected[name];

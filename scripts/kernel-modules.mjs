@@ -1,0 +1,26 @@
+// The modules that the kernels are compiled into, and the builds of each: one list for whatever compiles, checks or ships
+// them. src/ops/kernels.ts says which kernel is in which.
+import { readFileSync } from 'node:fs';
+
+/** `multiplies`: holds multiply-adds, which the relaxed build fuses. A module's own data lies from `memoryBase` up to the next module's; the arena begins behind the last. */
+export const MODULES = [
+  { module: 'core', entry: 'assembly/index.ts', memoryBase: 64, multiplies: true },
+  { module: 'tensor', entry: 'assembly/tensor.ts', memoryBase: 4096, multiplies: false },
+];
+
+/** The asserting builds are for the tests alone. */
+export const RELEASE_BUILDS = ['scalar', 'simd', 'relaxed'];
+
+/** Every file below build/kernels/: `simd` is the core module, `simd-tensor` the tensor module of the same build. */
+export function kernelFiles(root) {
+  const { targets } = JSON.parse(readFileSync(new URL('asconfig.json', root), 'utf8'));
+  return Object.keys(targets).flatMap((build) =>
+    MODULES.map(({ module, ...rest }) => ({
+      name: module === 'core' ? build : `${build}-${module}`,
+      build,
+      module,
+      release: RELEASE_BUILDS.includes(build),
+      ...rest,
+    })),
+  );
+}
