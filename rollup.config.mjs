@@ -1,7 +1,7 @@
 // build/ts -> dist: the entries for Node and bundlers with one chunk per kernel build, so that only the build that is
 // picked is loaded; and one self-contained file for a plain <script type="module">.
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
@@ -55,6 +55,18 @@ const output = {
 
 const readerModule = /(?:^|\/)formats\/(\w+)\/\1\.js$/;
 
+/** Leaves to the core's files what they have: one class of errors, one copy of each reader and of the runtime. */
+const core = {
+  name: 'core',
+  resolveId(id, importer) {
+    if (!importer || !id.startsWith('.')) return null;
+    const path = relative('build/ts', resolve(dirname(importer), id)).replaceAll('\\', '/');
+    const reader = readerModule.exec(path)?.[1];
+    if (reader) return { id: `./reader-${reader}.js`, external: true };
+    return path === 'index.js' || path === 'errors.js' ? { id: './index.js', external: true } : null;
+  },
+};
+
 /** Names chunks: kernels alike in every bundle, whose files are the same; the rest by the bundle they belong to. */
 const chunkName =
   (prefix) =>
@@ -73,9 +85,14 @@ export default [
     input: { index: 'build/ts/index.js', text: 'build/ts/text/index.js', sequences: 'build/ts/sequences/index.js' },
     output: split(''),
   },
-  // By itself: what only the command line uses of a shared module would otherwise weigh on the core entry. Its kernel
-  // chunks are the same files.
-  { ...common, input: { cli: 'build/ts/cli/main.js' }, output: split('cli-') },
+  // By themselves: what only these use of a shared module, such as the references of the operators, would otherwise weigh
+  // on the core entry.
+  {
+    ...common,
+    input: { cli: 'build/ts/cli/main.js', convert: 'build/ts/convert/index.js' },
+    plugins: [core, ...common.plugins],
+    output: split('tools-'),
+  },
   {
     ...common,
     input: { 'rivulet.browser': 'build/ts/index.js' },

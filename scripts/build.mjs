@@ -16,7 +16,9 @@ function node(script, ...args) {
 }
 
 const inside = (path) => join(root, path);
-const outputs = ['index', 'text', 'sequences', 'cli', 'rivulet.browser'].map((name) => inside(`dist/${name}.js`));
+const outputs = ['index', 'text', 'sequences', 'convert', 'cli', 'rivulet.browser'].map((name) =>
+  inside(`dist/${name}.js`),
+);
 const sources = ['src', 'assembly', 'asconfig.json', 'tsconfig.json', 'tsconfig.build.json', 'rollup.config.mjs'];
 sources.push('package.json', 'package-lock.json');
 

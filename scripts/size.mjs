@@ -39,6 +39,7 @@ const rows = [
   { what: 'all operators, simd', files: ['operators.js', kernels('simd-tensor')] },
   { what: 'text entry', files: [...staticFiles('text.js')] },
   { what: 'sequences entry', files: [...staticFiles('sequences.js')] },
+  { what: 'convert entry', files: [...staticFiles('convert.js')] },
   { what: 'command line', files: [...staticFiles('cli.js')] },
   { what: 'single-file browser build', files: ['rivulet.browser.js'] },
 ];

@@ -3,7 +3,7 @@ import type { Model } from '../index.js';
 import { Random, Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
-import { MODEL_NOTE, openModel } from './model.js';
+import { ARCHITECTURE, MODEL_NOTE, openModel } from './model.js';
 import { JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, figure, printable, table } from './output.js';
 import { Progress } from './progress.js';
@@ -32,6 +32,7 @@ export const benchVerb: Verb = {
   options: {
     seconds: { value: 'X', help: 'How long to measure each case (default: 1)' },
     ...JSON_OUTPUT,
+    ...ARCHITECTURE,
     ...KERNELS,
   },
   examples: ['rivulet bench models/shakespeare --seconds 3', 'rivulet bench models/shakespeare --kernels scalar'],

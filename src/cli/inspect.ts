@@ -3,7 +3,7 @@ import type { Graph } from '../graph/graph.js';
 import { byteLength } from '../graph/tensor.js';
 import { loadModel, type Model } from '../index.js';
 import type { Verb } from './host.js';
-import { kernelsOf, MODEL_NOTE, modelPath, readBytes } from './model.js';
+import { ARCHITECTURE, kernelsOf, MODEL_NOTE, modelPath, readBytes } from './model.js';
 import { JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
 
@@ -15,6 +15,7 @@ export const inspectVerb: Verb = {
   options: {
     plan: { help: 'Show the plan too: the arena and the kernel calls of a step' },
     ...JSON_OUTPUT,
+    ...ARCHITECTURE,
     ...KERNELS,
   },
   examples: ['rivulet inspect models/shakespeare', 'rivulet inspect model.safetensors --plan --json'],

@@ -1,14 +1,21 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ReadModel, readModel } from '../formats/registry.js';
 import { loadModel, type Model, type Stream } from '../index.js';
 import { readSource } from '../io/source.js';
 import { writeFile } from './files.js';
 import type { Context } from './host.js';
 import type { Arguments, Options } from './options.js';
 import { Progress } from './progress.js';
+import { decodeText } from './series.js';
 
 /** What a verb's notes say about its first argument. */
-export const MODEL_NOTE = 'MODEL is a .safetensors file, a folder that holds model.safetensors, or a URL.';
+export const MODEL_NOTE =
+  'MODEL is a file of any format that is read, a folder that holds model.safetensors, or a URL.';
+
+export const ARCHITECTURE: Options = {
+  architecture: { value: 'FILE', help: 'JSON that says how the layers of a PyTorch state dict follow each other' },
+};
 
 export const STATE: Options = {
   state: { value: 'FILE', help: 'Begin in the state saved in FILE' },
@@ -35,7 +42,24 @@ export function readBytes(path: string, { stderr, signal }: Context): Promise<Ui
 /** Loads the model that the first argument means, with the kernels asked for. */
 export async function openModel(args: Arguments, context: Context): Promise<Model> {
   const path = await modelPath(args.positionals[0]);
-  return loadModel(await readBytes(path, context), { name: path, ...kernelsOf(args) });
+  const options = { name: path, ...kernelsOf(args), ...(await architectureOf(args, context)) };
+  return loadModel(await readBytes(path, context), options);
+}
+
+/** Reads the graph of the model that the first argument means. */
+export async function openGraph(
+  args: Arguments,
+  context: Context,
+): Promise<ReadModel & { file: string; size: number }> {
+  const file = await modelPath(args.positionals[0]);
+  const content = await readBytes(file, context);
+  const read = await readModel(content, file, await architectureOf(args, context));
+  return { ...read, file, size: content.length };
+}
+
+async function architectureOf(args: Arguments, context: Context): Promise<{ architecture?: string }> {
+  const path = args.text('architecture');
+  return path === undefined ? {} : { architecture: decodeText(await readBytes(path, context), path) };
 }
 
 export function kernelsOf(args: Arguments): { kernels?: 'auto' | 'relaxed' | 'simd' | 'scalar' } {

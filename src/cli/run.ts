@@ -5,7 +5,7 @@ import { CsvSplitter, formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writ
 import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
-import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
+import { ARCHITECTURE, MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
 import { NPY_START, portsOf, readSeries, runSeries, wrongWidth } from './series.js';
 
@@ -27,6 +27,7 @@ export const runVerb: Verb = {
     format: { value: 'FORMAT', help: 'csv or npy: what INPUT is (default: its content decides)' },
     'output-format': { value: 'FORMAT', help: 'csv or npy: what to write (default: by the name of FILE, else csv)' },
     ...STATE,
+    ...ARCHITECTURE,
     ...KERNELS,
   },
   examples: [

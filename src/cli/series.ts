@@ -53,8 +53,13 @@ export function readSeries(content: Uint8Array, file: string, width: number, for
   if (shape.length === 0 || row.length > 1 || (row[0] ?? 1) !== width) {
     throw wrongWidth(file, `shape [T, ${width}]`, `[${shape.join(', ')}]`);
   }
+  return { data: plainNumbers(data), steps, width, columns: undefined };
+}
+
+/** 64-bit integers as the numbers that ports take. */
+export function plainNumbers(data: ReturnType<typeof readNpy>['data']): Series['data'] {
   const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
-  return { data: isBig ? Float64Array.from(data, Number) : data, steps, width, columns: undefined };
+  return isBig ? Float64Array.from(data, Number) : data;
 }
 
 export function wrongWidth(file: string, expected: string, found: string): RivuletError {

@@ -46,6 +46,13 @@ export function elementsOf<A extends NumericArray>(
   return new type(copy.buffer, 0, length);
 }
 
+/** The bytes of an array as files have them, little-endian: a view where the host has them so. */
+export function littleEndianBytes(values: NumericArray): Uint8Array {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const { buffer, byteOffset, byteLength } = elementsOf(values.constructor as Uint8ArrayConstructor, bytes);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 /** IEEE binary16 bit patterns to the float32 of the same value (every one has such). NaN stays NaN. */
 export function float16ToFloat32(bits: Uint16Array): Float32Array {
   const out = new Float32Array(bits.length);

@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { elementsOf, float16ToFloat32, type NumericArray } from './binary.js';
+import { elementsOf, float16ToFloat32, littleEndianBytes, type NumericArray } from './binary.js';
 
 /** The element types of `.npy` that are read, by the names that NumPy prints. */
 export type NpyType =
@@ -126,9 +126,7 @@ export function writeNpy(data: NumericArray, shape: readonly number[]): Uint8Arr
     Uint8Array.from(header, (character) => character.charCodeAt(0)),
     10,
   );
-  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const little = elementsOf(data.constructor as Uint8ArrayConstructor, raw) as NumericArray;
-  out.set(new Uint8Array(little.buffer, little.byteOffset, little.byteLength), 10 + header.length);
+  out.set(littleEndianBytes(data), 10 + header.length);
   return out;
 }
 

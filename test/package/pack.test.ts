@@ -46,6 +46,7 @@ describe.skipIf(!isBuilt)('the packed tarball', () => {
         'dist/index.js',
         'dist/text.js',
         'dist/sequences.js',
+        'dist/convert.js',
         'dist/cli.js',
         'dist/rivulet.browser.js',
         'dist/kernels/scalar.wasm',

@@ -12,7 +12,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['formats', 'ops'],
   ['plan'],
   ['runtime'],
-  ['text', 'sequences'],
+  ['text', 'sequences', 'convert'],
   ['adapters', 'compiler'],
   ['cli'],
 ];

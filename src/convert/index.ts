@@ -1,0 +1,31 @@
+/** The public surface of `rivulet/convert`: models of any format as graphs, and graphs as native files. */
+
+import { type ReadOptions as ReaderOptions, type ReadModel, readModel } from '../formats/registry.js';
+import { type ReadOptions, readSource, type Source } from '../io/source.js';
+
+/**
+ * Reads a model of any known format into its graph, without planning or running it.
+ * @throws RivuletError as `loadModel` does, but for what only planning finds: operators that do not run, shapes.
+ */
+export async function readGraph(
+  source: Source,
+  options: ReadOptions & ReaderOptions & { name?: string } = {},
+): Promise<ReadModel> {
+  const { bytes, name = options.name } = await readSource(source, options);
+  return readModel(bytes, name, options);
+}
+
+export type { ReadModel } from '../formats/registry.js';
+export { writeNative } from '../formats/safetensors/write-native.js';
+export type {
+  AttributeValue,
+  DataType,
+  Dim,
+  Graph,
+  GraphNode,
+  StatePair,
+  Tensor,
+  ValueInfo,
+} from '../graph/graph.js';
+export { type Comparison, type VerifyOptions, verifyModel } from './verify.js';
+export { WEIGHT_TYPES, type WeightType, withWeights } from './weights.js';
