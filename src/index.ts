@@ -12,3 +12,4 @@ export type { Build } from './runtime/kernels.js';
 export { type LoadOptions, loadModel, loadModelSync, loadOperators } from './runtime/load.js';
 export type { Model, Port, ShapedArray } from './runtime/model.js';
 export type { NamedInputs, NamedOutputs, StepInput, Stream } from './runtime/stream.js';
+export type { LayerTrace, Trace } from './runtime/trace.js';

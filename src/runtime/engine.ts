@@ -5,6 +5,7 @@ import { Channel } from './channel.js';
 import { BUILDS, type Build, instantiateKernels, type KernelExports, type KernelSet } from './kernels.js';
 import { Program } from './program.js';
 import { SlotPool } from './slots.js';
+import type { Tracer } from './trace.js';
 
 /** What a call does with NaN and infinities in its inputs. */
 export type NonFinite = 'reject' | 'propagate';
@@ -22,7 +23,9 @@ export class Engine {
   readonly inputs: Channel[];
   readonly outputs: Channel[];
   disposed = false;
-  private readonly kernels: KernelExports;
+  readonly kernels: KernelExports;
+  /** Made when a stream is first traced. */
+  tracer: Tracer | undefined;
   private calls = 0;
 
   constructor(

@@ -2,6 +2,7 @@ import { RivuletError } from '../errors.js';
 import type { Engine } from './engine.js';
 import type { Model } from './model.js';
 import { readSnapshot, writeSnapshot } from './snapshot.js';
+import { type Trace, Tracer } from './trace.js';
 
 /**
  * Input of one port: `size` numbers for each step, or one number where the size is 1 (a token, a price). float32 is what
@@ -106,6 +107,27 @@ export class Stream {
     engine.checkInputs(steps);
     engine.advance([this.slot], 1, steps);
     return results;
+  }
+
+  /**
+   * One time step, seen from within: what `step` would give, and every gate of every recurrent layer. The stream advances
+   * by exactly that `step`; the gates come from a second, slower pass over a copy of the state before it.
+   * @throws RivuletError as `step` does; the stream is then as it was
+   */
+  trace(x: StepInput): Trace<Float32Array>;
+  trace(x: NamedInputs): Trace<NamedOutputs>;
+  trace(x: StepInput | NamedInputs): Trace<Float32Array | NamedOutputs> {
+    const engine = this.ready();
+    const { pool } = engine;
+    const before = pool.take();
+    pool.copy(before, this.slot);
+    try {
+      const named = !(typeof x === 'number' || isArray(x));
+      const output = named ? this.step(x, this.emptyOutputs(1)) : this.step(x).slice();
+      return { output, layers: (engine.tracer ??= new Tracer(engine)).run(before) };
+    } finally {
+      pool.give(before);
+    }
   }
 
   /** Back to the initial state. */
