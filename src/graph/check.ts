@@ -4,7 +4,7 @@ import { byteLength, isDataType } from './tensor.js';
 
 /** What a graph may have at most. Far above any real recurrent model, low enough that a hostile one costs little. */
 export const GRAPH_LIMITS = {
-  nodes: 65_536,
+  nodes: 16_384,
   tensors: 65_536,
   /** Graph inputs, graph outputs and states, each. */
   ports: 4_096,

@@ -1,0 +1,228 @@
+/**
+ * Mutation fuzzing of readers, one way for all of them. A reader's test says what its sound files are and how their
+ * structure can be altered; the campaign makes files of them, loads each in a process of its own, and fails on anything
+ * but a loaded model (which is then stepped) or a RivuletError, within two seconds and 512 MB.
+ *
+ *     const target: Target = {
+ *       name: 'keras',
+ *       seeds: [{ bytes: readFileSync(...) }, { bytes, options: { weights: { 'a.bin': shard } } }],
+ *       mutations: [(bytes, random) => encode(mutateJson(decode(bytes), random, ['LSTM', 'Dense']))],
+ *     };
+ *     it('hostile Keras files', async () => {
+ *       const report = await runCampaign(target);
+ *       expect(report.loaded).toBeGreaterThan(report.count / 100);
+ *     }, CAMPAIGN_TIMEOUT);
+ *
+ * - `bytes.ts` has what any file can suffer (every target gets it), `json.ts` and `protobuf.ts` alter what these hold and
+ *   put lengths right, so that the checks behind the parser are met. A mutation of your own gets a seeded `Random` and must
+ *   not write to the bytes it is given. `mutateOptions` alters what goes beside the file: shards, external data.
+ * - 20,000 files a target by default. `npm run fuzz -- keras --count 1000000 --seed 2` runs longer, and
+ *   `npm run fuzz -- keras --seed 2 --first 4711 --count 1` runs one case again: a failure says which, and leaves the file.
+ * - The files are loaded by dist/, which must be built: `npm test` sees to it.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isStale } from '../../../scripts/stale.mjs';
+import { type Mutation, mutateBytes } from './bytes.js';
+import { Random } from './random.js';
+
+/** A sound file, and the options of `loadModel` that it needs. */
+export interface Seed {
+  bytes: Uint8Array;
+  options?: Record<string, unknown>;
+}
+
+export interface Target {
+  name: string;
+  seeds: readonly Seed[];
+  /** How the format's structure is altered. */
+  mutations: readonly Mutation[];
+  /** Alters what is loaded beside the file, in one case of four. */
+  mutateOptions?: (options: Record<string, unknown>, random: Random) => Record<string, unknown>;
+  /** Share of cases that only bytes are changed in; the rest meet `mutations`. */
+  bytesShare?: number;
+}
+
+/** How the files of a campaign ended. */
+export interface Report {
+  count: number;
+  loaded: number;
+  /** How often each code was thrown. */
+  refused: Record<string, number>;
+  slowestMilliseconds: number;
+  /** The most that the process's memory grew over what it was after the first sound file. */
+  mostMegabytes: number;
+}
+
+/** What one file may cost: seconds of processor time, and memory over that of a process that has loaded a sound one. */
+const MILLISECONDS = 2000;
+const MEGABYTES = 512;
+/** A process that says nothing for so long hangs. */
+const SILENCE = 30_000;
+/** Files on their way to the process. */
+const WINDOW = 32;
+
+const settings = (name: string, fallback: number) => Number(process.env[`RIVULET_FUZZ_${name}`] ?? fallback);
+
+/** Files a campaign makes, the seed of its random numbers, and the number of its first case. */
+const COUNT = settings('COUNT', 20_000);
+const SEED = settings('SEED', 1);
+const FIRST = settings('FIRST', 0);
+
+/** For the test around a campaign: nothing of it depends on the machine's speed but this. */
+export const CAMPAIGN_TIMEOUT = 120_000 + COUNT * 20;
+
+interface Answer {
+  index: number;
+  outcome: string;
+  error?: string;
+  milliseconds: number;
+  megabytes: number;
+}
+
+/** The file and options of one case: the same for the same seed, whatever came before. */
+function makeCase(target: Target, index: number): Seed {
+  const random = new Random(SEED, index);
+  const { bytes, options = {} } = random.pick(target.seeds);
+  const { mutations, mutateOptions, bytesShare = 0.3 } = target;
+  if (mutateOptions && random.chance(0.25)) return { bytes, options: mutateOptions(options, random) };
+  const mutate = mutations.length === 0 || random.chance(bytesShare) ? mutateBytes : random.pick(mutations);
+  return { bytes: mutate(bytes, random), options };
+}
+
+/** A process that loads files. */
+class Loader {
+  private readonly child: ChildProcess;
+  private readonly answers: Answer[] = [];
+  private wake: () => void = () => undefined;
+  private ended: string | undefined;
+
+  constructor() {
+    // The heap's own limit catches what would otherwise fill the machine.
+    this.child = fork(fileURLToPath(new URL('./child.mjs', import.meta.url)), {
+      execArgv: [`--max-old-space-size=${MEGABYTES}`, '--max-semi-space-size=4'],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    let complaint = '';
+    this.child.stderr?.on('data', (text) => {
+      complaint = (complaint + text).slice(-2000);
+    });
+    this.child.on('message', (answer: Answer) => {
+      this.answers.push(answer);
+      this.wake();
+    });
+    this.child.on('exit', (code, signal) => {
+      this.ended = `the process ended with ${signal ?? code}: ${complaint}`;
+      this.wake();
+    });
+  }
+
+  send(index: number, { bytes, options }: Seed): void {
+    if (this.ended === undefined) this.child.send({ index, bytes, options });
+  }
+
+  /** The next answer, or why there is none. */
+  async answer(): Promise<Answer | string> {
+    for (;;) {
+      const next = this.answers.shift();
+      if (next) return next;
+      if (this.ended !== undefined) return this.ended;
+      const silent = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(true), SILENCE);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve(false);
+        };
+      });
+      if (silent) return `nothing in ${SILENCE / 1000} s: it hangs`;
+    }
+  }
+
+  stop(): void {
+    this.child.removeAllListeners();
+    this.child.kill('SIGKILL');
+  }
+}
+
+/** A fresh process that has loaded a sound file, and the memory it then has. */
+async function begin(sound: Seed): Promise<{ loader: Loader; base: number }> {
+  const loader = new Loader();
+  loader.send(-1, sound);
+  const first = await loader.answer();
+  if (typeof first !== 'string' && first.outcome === 'loaded') return { loader, base: first.megabytes };
+  loader.stop();
+  throw new Error(
+    `the sound file does not load: ${typeof first === 'string' ? first : (first.error ?? first.outcome)}`,
+  );
+}
+
+/** What is wrong with an answer, if anything is. */
+function faultOf(answer: Answer | string, base: number): string | undefined {
+  if (typeof answer === 'string') return answer;
+  if (answer.outcome === 'threw') return `threw ${answer.error}`;
+  if (answer.milliseconds > MILLISECONDS) return `took ${answer.milliseconds.toFixed(0)} ms`;
+  const megabytes = answer.megabytes - base;
+  return megabytes > MEGABYTES ? `took ${megabytes.toFixed(0)} MB` : undefined;
+}
+
+/** Loads every file of a campaign. @throws Error where one ends in any other way than a file may. */
+export function runCampaign(target: Target): Promise<Report> {
+  const { name, seeds } = target;
+  return run(name, seeds[0], FIRST, COUNT, (index) => makeCase(target, index));
+}
+
+/** The same for files that somebody wrote by hand; `sound` is one that loads. */
+export function runFiles(name: string, sound: Seed, files: readonly Seed[]): Promise<Report> {
+  return run(name, sound, 0, files.length, (index) => files[index]);
+}
+
+async function run(
+  name: string,
+  sound: Seed,
+  first: number,
+  count: number,
+  caseOf: (index: number) => Seed,
+): Promise<Report> {
+  const path = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  if (isStale([path('dist/index.js')], [path('src')])) throw new Error('dist/ is older than src/: npm run build');
+  const report: Report = { count, loaded: 0, refused: {}, slowestMilliseconds: 0, mostMegabytes: 0 };
+  let { loader, base } = await begin(sound);
+  try {
+    let sent = first;
+    for (let index = first; index < first + count; index++) {
+      for (; sent < Math.min(first + count, index + WINDOW); sent++) loader.send(sent, caseOf(sent));
+      let answer = await loader.answer();
+      if (faultOf(answer, base) !== undefined) {
+        // Garbage of the cases before may weigh on this one, or other work on the machine: it is heard again, alone.
+        loader.stop();
+        ({ loader, base } = await begin(sound));
+        loader.send(index, caseOf(index));
+        answer = await loader.answer();
+        const fault = faultOf(answer, base);
+        if (fault !== undefined) throw failure(name, index, caseOf(index), fault);
+        sent = index + 1;
+      }
+      const { outcome, milliseconds, megabytes } = answer as Answer;
+      if (outcome === 'loaded') report.loaded++;
+      else report.refused[outcome] = (report.refused[outcome] ?? 0) + 1;
+      report.slowestMilliseconds = Math.max(report.slowestMilliseconds, milliseconds);
+      report.mostMegabytes = Math.max(report.mostMegabytes, megabytes - base);
+    }
+  } finally {
+    loader.stop();
+  }
+  console.log(name, JSON.stringify(report));
+  return report;
+}
+
+function failure(name: string, index: number, { bytes }: Seed, fault: string): Error {
+  const file = join(tmpdir(), `rivulet-fuzz-${name}-${SEED}-${index}`);
+  writeFileSync(file, bytes);
+  return new Error(
+    `case ${index} of seed ${SEED} ${fault}\nkept as ${file}; again: npm run fuzz -- ${name} --seed ${SEED} --first ${index} --count 1`,
+  );
+}
