@@ -1,9 +1,8 @@
-import { readModel } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
 import { byteLength } from '../graph/tensor.js';
-import { loadModel, type Model } from '../index.js';
+import type { Model } from '../index.js';
 import type { Verb } from './host.js';
-import { ARCHITECTURE, kernelsOf, MODEL_NOTE, modelPath, readBytes } from './model.js';
+import { ARCHITECTURE, MODEL_NOTE, openGraph, openModel } from './model.js';
 import { JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
 
@@ -21,11 +20,9 @@ export const inspectVerb: Verb = {
   examples: ['rivulet inspect models/shakespeare', 'rivulet inspect model.safetensors --plan --json'],
 
   async run(args, context) {
-    const file = await modelPath(args.positionals[0]);
-    const content = await readBytes(file, context);
-    const { graph, format } = await readModel(content, file);
-    const model = await loadModel(content, { name: file, ...kernelsOf(args) });
-    const facts = describe(file, format, content.length, graph, model);
+    const { graph, format, file, size } = await openGraph(args, context);
+    const model = await openModel(args, context);
+    const facts = describe(file, format, size, graph, model);
     const plan = args.flag('plan') ? model.plan() : undefined;
     const { stdout } = context;
     if (args.flag('json')) {

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ReadModel, readModel } from '../formats/registry.js';
+import { type ReadGraph, readGraph } from '../convert/index.js';
 import { loadModel, type Model, type Stream } from '../index.js';
-import { readSource } from '../io/source.js';
+import { type Progress as Read, readSource } from '../io/source.js';
 import { writeFile } from './files.js';
 import type { Context } from './host.js';
 import type { Arguments, Options } from './options.js';
@@ -28,33 +28,35 @@ export async function modelPath(argument: string): Promise<string> {
   return found?.isDirectory() ? join(argument, 'model.safetensors') : argument;
 }
 
+/** What reading a file takes, while a progress line shows how far it has come. */
+function reading<Result>(
+  path: string,
+  { stderr, signal }: Context,
+  read: (options: { signal: AbortSignal; onProgress(progress: Read): void }) => Promise<Result>,
+): Promise<Result> {
+  return Progress.during(stderr, `Reading ${path}`, (progress) =>
+    read({ signal, onProgress: ({ loaded, total }) => progress.update(loaded, total) }),
+  );
+}
+
 /** The bytes of a file or URL, with progress. */
-export function readBytes(path: string, { stderr, signal }: Context): Promise<Uint8Array> {
-  return Progress.during(stderr, `Reading ${path}`, async (progress) => {
-    const { bytes } = await readSource(path, {
-      signal,
-      onProgress: ({ loaded, total }) => progress.update(loaded, total),
-    });
-    return bytes;
-  });
+export async function readBytes(path: string, context: Context): Promise<Uint8Array> {
+  return (await reading(path, context, (options) => readSource(path, options))).bytes;
 }
 
 /** Loads the model that the first argument means, with the kernels asked for. */
 export async function openModel(args: Arguments, context: Context): Promise<Model> {
   const path = await modelPath(args.positionals[0]);
-  const options = { name: path, ...kernelsOf(args), ...(await architectureOf(args, context)) };
-  return loadModel(await readBytes(path, context), options);
+  const given = { ...kernelsOf(args), ...(await architectureOf(args, context)) };
+  return reading(path, context, (options) => loadModel(path, { ...options, ...given }));
 }
 
-/** Reads the graph of the model that the first argument means. */
-export async function openGraph(
-  args: Arguments,
-  context: Context,
-): Promise<ReadModel & { file: string; size: number }> {
+/** Reads the graph of the model that the first argument means; `size` is the file's, in bytes. */
+export async function openGraph(args: Arguments, context: Context): Promise<ReadGraph & { file: string }> {
   const file = await modelPath(args.positionals[0]);
-  const content = await readBytes(file, context);
-  const read = await readModel(content, file, await architectureOf(args, context));
-  return { ...read, file, size: content.length };
+  const given = await architectureOf(args, context);
+  const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given }));
+  return { ...read, file };
 }
 
 async function architectureOf(args: Arguments, context: Context): Promise<{ architecture?: string }> {

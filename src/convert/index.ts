@@ -1,7 +1,17 @@
 /** The public surface of `rivulet/convert`: models of any format as graphs, and graphs as native files. */
 
-import { type ReadOptions as ReaderOptions, type ReadModel, readModel } from '../formats/registry.js';
+import { type ReadOptions as ReaderOptions, readModel } from '../formats/registry.js';
+import type { Graph } from '../graph/graph.js';
 import { type ReadOptions, readSource, type Source } from '../io/source.js';
+
+/** A model as its reader understood it. */
+export interface ReadGraph {
+  graph: Graph;
+  /** The name of the format. */
+  format: string;
+  /** Bytes of the file, without others beside it. */
+  size: number;
+}
 
 /**
  * Reads a model of any known format into its graph, without planning or running it.
@@ -10,12 +20,11 @@ import { type ReadOptions, readSource, type Source } from '../io/source.js';
 export async function readGraph(
   source: Source,
   options: ReadOptions & ReaderOptions & { name?: string } = {},
-): Promise<ReadModel> {
-  const { bytes, name = options.name } = await readSource(source, options);
-  return readModel(bytes, name, options);
+): Promise<ReadGraph> {
+  const { bytes, name = options.name, location } = await readSource(source, options);
+  return { ...(await readModel(bytes, name, options, location)), size: bytes.length };
 }
 
-export type { ReadModel } from '../formats/registry.js';
 export { writeNative } from '../formats/safetensors/write-native.js';
 export type {
   AttributeValue,

@@ -1,5 +1,8 @@
 import { RivuletError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
+import { type Files, type Neighbours, neighboursOf } from '../io/neighbours.js';
+import { decodeUtf8 } from '../io/utf8.js';
+import { type JsonObject, parseJson } from './json.js';
 import type { Architecture } from './pytorch/architecture.js';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors/container.js';
 import { holdsGraph, nativeGraph, readNative } from './safetensors/native.js';
@@ -14,34 +17,58 @@ export interface ReadModel {
 export interface ReadOptions {
   /** What the weights of a state dict leave open; see `Architecture`. */
   architecture?: Architecture | string;
+  /** The files besides the first, by the names that it calls them, where they can't be read from beside it. */
+  files?: Files;
+  signal?: AbortSignal;
 }
 
-type Reader = (bytes: Uint8Array, file?: string, options?: ReadOptions) => Graph;
+/** A reader of some content: the file's bytes, or its JSON. */
+type Reader<Content> = (
+  content: Content,
+  file: string | undefined,
+  options: ReadOptions,
+  neighbours: Neighbours,
+) => Graph | Promise<Graph>;
 
-interface Format {
+interface Format<Content> {
   name: string;
+  /** Loads the reader when a file asks for it: it is no part of the core's download. */
+  load(): Promise<Reader<Content>>;
+}
+
+interface BinaryFormat extends Format<Uint8Array> {
   /** With what a file of the format begins; the reader looks closer. */
   starts: readonly string[];
-  /** Loads the reader when a file asks for it: it is no part of the core's download. */
-  load(): Promise<Reader>;
+}
+
+interface JsonFormat extends Format<JsonObject> {
+  /** Whether an object is of the format, by its keys; the reader looks closer. */
+  holds(object: JsonObject): boolean;
 }
 
 const NATIVE = 'Rivulet safetensors';
 
-const STATE_DICT: Format = {
+const STATE_DICT: BinaryFormat = {
   name: 'PyTorch state dict',
   starts: ['PK\x03\x04', '\x80\x02'],
   load: async () => (await import('./pytorch/pytorch.js')).readPyTorch,
 };
 
-const ONNX: Format = {
+const ONNX: BinaryFormat = {
   name: 'ONNX',
   // ir_version, the first field of every writer's.
   starts: ['\x08'],
   load: async () => (await import('./onnx/onnx.js')).readOnnx,
 };
 
-const FORMATS = [STATE_DICT, ONNX];
+const BINARY_FORMATS = [STATE_DICT, ONNX];
+
+const JSON_FORMATS: readonly JsonFormat[] = [];
+
+/** The longest JSON that is read, in bytes: four million weights, printed with eight digits. */
+export const MAX_JSON_BYTES = 48 * 1024 * 1024;
+
+const KNOWN = [NATIVE, ...[...BINARY_FORMATS, ...JSON_FORMATS].map(({ name }) => name)];
 
 /** Beginnings of files that nobody here reads, but whose names help whoever passed one. */
 const STRANGERS: readonly [prefix: string, name: string][] = [
@@ -60,33 +87,67 @@ const STRANGERS: readonly [prefix: string, name: string][] = [
  * loaded when a file asks for them.
  *
  * @param file path or URL to name in errors.
+ * @param location path or URL beside which the model's other files lie, where it has any.
  * @throws RivuletError `UNKNOWN_FORMAT`, and whatever the format's reader throws.
  */
-export async function readModel(bytes: Uint8Array, file?: string, options: ReadOptions = {}): Promise<ReadModel> {
-  let format = FORMATS.find(({ starts }) => starts.some((prefix) => startOf(bytes).startsWith(prefix)));
+export async function readModel(
+  bytes: Uint8Array,
+  file?: string,
+  options: ReadOptions = {},
+  location?: string,
+): Promise<ReadModel> {
+  const read = async <Content>({ name, load }: Format<Content>, content: Content): Promise<ReadModel> => {
+    const [reader, { signal }] = [await load(), options];
+    const neighbours = neighboursOf(location, options.files, { signal });
+    return { graph: await reader(content, file, options, neighbours), format: name };
+  };
   if (looksLikeSafetensors(bytes)) {
     const stored = parseSafetensors(bytes, file);
-    if (holdsGraph(stored)) return { graph: nativeGraph(stored, file), format: NATIVE };
-    format = STATE_DICT;
+    return holdsGraph(stored) ? { graph: nativeGraph(stored, file), format: NATIVE } : read(STATE_DICT, bytes);
   }
-  if (!format) throw unknownFormat(bytes, file, [NATIVE, ...FORMATS.map(({ name }) => name)]);
-  const read = await format.load();
-  return { graph: read(bytes, file, options), format: format.name };
+  if (looksLikeJson(bytes)) {
+    const object = jsonObject(bytes, file);
+    const format = JSON_FORMATS.find(({ holds }) => holds(object));
+    if (format) return read(format, object);
+    throw unknownFormat(`JSON with the keys ${[...object.keys()].slice(0, 12).join(', ').slice(0, 200)}`, file, KNOWN);
+  }
+  const format = BINARY_FORMATS.find(({ starts }) => starts.some((prefix) => startOf(bytes).startsWith(prefix)));
+  if (format) return read(format, bytes);
+  throw unknownFormat(strangerIn(bytes), file, KNOWN);
 }
 
 /** The same at once, for the native format alone. */
 export function readModelSync(bytes: Uint8Array, file?: string): Graph {
   if (looksLikeSafetensors(bytes)) return readNative(bytes, file);
-  throw unknownFormat(bytes, file, [NATIVE]);
+  throw unknownFormat(strangerIn(bytes), file, [NATIVE]);
 }
 
 const startOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 32));
 
-function unknownFormat(bytes: Uint8Array, file: string | undefined, formats: readonly string[]): RivuletError {
-  const stranger = STRANGERS.find(([prefix]) => startOf(bytes).startsWith(prefix))?.[1];
+const looksLikeJson = (bytes: Uint8Array): boolean => /^[ \t\r\n]*\{/.test(startOf(bytes));
+
+function jsonObject(bytes: Uint8Array, file: string | undefined): JsonObject {
+  if (bytes.length > MAX_JSON_BYTES) {
+    throw new RivuletError('LIMIT_EXCEEDED', 'The JSON is too long', {
+      file,
+      expected: `at most ${MAX_JSON_BYTES} bytes`,
+      found: `${bytes.length}`,
+    });
+  }
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw new RivuletError('INVALID_FILE', 'The JSON is not UTF-8', { file });
+  return parseJson(text, 'file', file) as JsonObject;
+}
+
+const strangerIn = (bytes: Uint8Array): string =>
+  bytes.length === 0
+    ? 'an empty file'
+    : (STRANGERS.find(([prefix]) => startOf(bytes).startsWith(prefix))?.[1] ?? 'something unknown');
+
+function unknownFormat(found: string, file: string | undefined, formats: readonly string[]): RivuletError {
   return new RivuletError('UNKNOWN_FORMAT', 'Not a model that can be read', {
     file,
     expected: formats.join(', '),
-    found: bytes.length === 0 ? 'an empty file' : (stranger ?? 'something unknown'),
+    found,
   });
 }

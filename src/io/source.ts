@@ -21,18 +21,24 @@ export const MAX_SOURCE_BYTES = 2 ** 31 - 1;
 
 const FILE_PIECE = 1 << 20;
 
+/** The bytes of a source. */
+export interface ReadSource {
+  bytes: Uint8Array;
+  /** Its path, URL or file name, where it has one. */
+  name?: string;
+  /** The path or URL that it was read from, where there is one: other files may lie beside it. */
+  location?: string;
+}
+
 /**
- * All bytes of a source, and its path, URL or file name where it has one.
+ * All bytes of a source, and where they came from.
  *
  * Bytes in memory are returned as a view, not a copy: leave them unchanged while the result is in use.
  *
  * @throws RivuletError `IO` (no such file, a network failure, an HTTP status that is not a success), `ABORTED`,
  *   `LIMIT_EXCEEDED` (more than {@link MAX_SOURCE_BYTES}), `INVALID_INPUT` (not a source), `UNSUPPORTED_HOST`.
  */
-export async function readSource(
-  source: Source,
-  options: ReadOptions = {},
-): Promise<{ bytes: Uint8Array; name?: string }> {
+export async function readSource(source: Source, options: ReadOptions = {}): Promise<ReadSource> {
   throwIfAborted(options.signal);
   if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source) };
   if (ArrayBuffer.isView(source)) {
@@ -40,14 +46,13 @@ export async function readSource(
   }
   if (typeof source === 'string' || source instanceof URL) {
     const url = urlOf(source);
-    if (url === undefined)
-      return { bytes: await readFile(source as string, String(source), options), name: String(source) };
-    if (/^file:/i.test(url)) return { bytes: await readFile(new URL(url), url, options), name: url };
-    return { bytes: await readUrl(url, options), name: url };
+    if (url === undefined) return located(String(source), await readFile(source as string, String(source), options));
+    if (/^file:/i.test(url)) return located(url, await readFile(new URL(url), url, options));
+    return located(url, await readUrl(url, options));
   }
   if (typeof Response !== 'undefined' && source instanceof Response) {
     const bytes = await readResponse(source, source.url || 'response', options);
-    return source.url ? { bytes, name: source.url } : { bytes };
+    return source.url ? located(source.url, bytes) : { bytes };
   }
   if (typeof Blob !== 'undefined' && source instanceof Blob) {
     const name = 'name' in source && typeof source.name === 'string' ? source.name : undefined;
@@ -59,6 +64,8 @@ export async function readSource(
     found: source === null ? 'null' : typeof source,
   });
 }
+
+const located = (location: string, bytes: Uint8Array): ReadSource => ({ bytes, name: location, location });
 
 function runsInNode(): boolean {
   return typeof process !== 'undefined' && typeof process.versions?.node === 'string';

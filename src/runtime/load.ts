@@ -2,6 +2,7 @@ import { RivuletError } from '../errors.js';
 import type { Architecture } from '../formats/pytorch/architecture.js';
 import { readModel, readModelSync } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
+import type { Files } from '../io/neighbours.js';
 import { type Progress, readSource, type Source } from '../io/source.js';
 import type { Operators } from '../ops/operator.js';
 import { makePlan, type Planned } from '../plan/plan.js';
@@ -25,6 +26,11 @@ export interface LoadOptions {
   operators?: Operators;
   /** What a PyTorch state dict leaves open (activations, the order of layers): an object, or its JSON. */
   architecture?: Architecture | string;
+  /**
+   * The other files of a model that is in several, by the names that the first calls them. Beside a path or URL they are
+   * found without.
+   */
+  files?: Files;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
   /** The file's name for errors, where the source has none. */
@@ -41,12 +47,12 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   const nonFinite = checkNonFinite(options);
   const { onProgress, signal } = options;
   // The kernels compile while the file arrives.
-  const [{ bytes, name }, given] = await Promise.all([
+  const [{ bytes, name, location }, given] = await Promise.all([
     readSource(source, { ...(onProgress && { onProgress }), ...(signal && { signal }) }),
     build ? { core: await compileKernels(build) } : (kernels as KernelSet),
   ]);
   const file = name ?? options.name;
-  const { graph } = await readModel(bytes, file, options);
+  const { graph } = await readModel(bytes, file, options, location);
   try {
     const planned = await planWith(graph, options.operators);
     const others = build ? planned.plan.modules.slice(1) : [];

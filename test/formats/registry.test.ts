@@ -38,6 +38,19 @@ describe('loadModel tells formats by their content', () => {
     expect(() => readModelSync(new Uint8Array(readFileSync(torchPath('characters.safetensors'))))).toThrow(/loadModel/);
   });
 
+  it.each([
+    [' \n{"a": 1, "b": [2]}', 'UNKNOWN_FORMAT', /found JSON with the keys a, b/],
+    ['{"a": 1', 'INVALID_FILE', /JSON of the file is broken/],
+    ['{"a": "\xff"}', 'INVALID_FILE', /not UTF-8/],
+  ])('refuses JSON that is no model: %j', async (text, code, message) => {
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    await expect(readModel(bytes, 'x.json')).rejects.toMatchObject({
+      code,
+      file: 'x.json',
+      message: expect.stringMatching(message),
+    });
+  });
+
   it('refuses what it does not know, by name', async () => {
     const bytes = new TextEncoder().encode('GGUF....');
     await expect(readModel(bytes, 'x.gguf')).rejects.toMatchObject({
