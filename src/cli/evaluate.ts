@@ -1,15 +1,27 @@
 import { RivuletError } from '../errors.js';
 import type { Model } from '../index.js';
-import { evaluateText, Vocabulary } from '../text/index.js';
-import type { Context, Verb } from './host.js';
+import { sequenceBatches, type TargetOptions } from '../sequences/index.js';
+import { Vocabulary } from '../text/index.js';
+import { Pacer } from '../text/pause.js';
+import { logitsWidth } from '../text/stream.js';
+import { type Context, throwIfInterrupted, type Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE } from './model.js';
 import { type Arguments, JSON_OUTPUT, KERNELS, UsageError } from './options.js';
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
-import { decodeText, portsOf, readSeries, runSeries, type Series } from './series.js';
+import { RANGE, type RangeOf, readRange } from './range.js';
+import { forecastingOf, isForecaster, readReadings } from './readings.js';
+import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
+import { decodeText, portsOf, readSeries } from './series.js';
 
-/** What was measured: by the name that JSON gives it, then the value, and its unit for people. */
-type Measures = Record<string, { value: number; unit: string }>;
+/** Rows in, and what should come out: what `sequenceBatches` cuts. */
+interface Sample {
+  data: ArrayLike<number>;
+  options: TargetOptions;
+  /** What a row is called. */
+  unit: string;
+  score: Score;
+}
 
 export const evaluateVerb: Verb = {
   name: 'evaluate',
@@ -18,13 +30,15 @@ export const evaluateVerb: Verb = {
   notes: [
     MODEL_NOTE,
     'FILE is a series (.npy or .csv, read as by "run") or else a text, which is scored by the next character.',
-    'A series is scored against TARGETS; without them against its own next step.',
+    'A series is scored against TARGETS; without them against its own next step. A model that says what it forecasts',
+    'reads its columns by name, scaled, and is scored in scaled units on all steps that it looks ahead.',
+    'With B, FILE is cut into B sequences of equal length, which are read side by side, each from the beginning state.',
   ],
   options: {
     targets: { value: 'TARGETS', help: '.npy or .csv with the right output for each step of the series' },
-    from: { value: 'SHARE', help: 'Leave out this share at the beginning: 0.9 measures the last tenth' },
-    skip: { value: 'N', help: 'Leave out N characters or steps at the beginning' },
-    length: { short: 'n', value: 'N', help: 'Measure N characters or steps at most' },
+    'batch-size': { short: 'b', value: 'B', help: 'Sequences to read side by side (default: 1)' },
+    'sequence-length': { value: 'T', help: 'Steps of each sequence in one call (default: 64); changes no figure' },
+    ...RANGE,
     unknown: { value: 'CHARACTER', help: 'Stands in for characters that the model does not know (default: an error)' },
     state: STATE.state,
     ...JSON_OUTPUT,
@@ -32,6 +46,7 @@ export const evaluateVerb: Verb = {
   },
   examples: [
     'rivulet evaluate models/shakespeare input.txt --from 0.9',
+    'rivulet evaluate models/shakespeare input.txt --from 0.9 --batch-size 32',
     'rivulet evaluate model.safetensors inputs.npy --targets targets.npy --json',
   ],
 
@@ -45,12 +60,15 @@ export const evaluateVerb: Verb = {
         );
       }
     }
+    const batchSize = args.number('batch-size', { min: 1, integer: true }) ?? 1;
+    const sequenceLength = args.number('sequence-length', { min: 1, integer: true }) ?? 64;
     const rangeOf = readRange(args);
     const model = await openModel(args, context);
     const content = await readBytes(path, context);
-    const measures = isSeries
-      ? await measureSeries(model, content, path, rangeOf, args, context)
-      : await measureText(model, content, path, rangeOf, args, context);
+    const sample = isSeries
+      ? await readSample(model, content, path, rangeOf, args, context)
+      : readText(model, content, path, rangeOf, args);
+    const measures = await measure(model, sample, { batchSize, sequenceLength }, args, context);
     const figures = Object.entries(measures);
     await context.stdout.write(
       args.flag('json')
@@ -71,113 +89,87 @@ function show(value: number): string {
   return Number.isInteger(value) || Math.abs(value) >= 1000 ? count(value) : figure(value, 6);
 }
 
-/** What of a file of `total` items is measured. */
-type RangeOf = (total: number) => { start: number; end: number };
-
-function readRange(args: Arguments): RangeOf {
-  const share = args.number('from', { min: 0, max: 1 });
-  const skip = args.number('skip', { min: 0, integer: true });
-  const length = args.number('length', { min: 1, integer: true }) ?? Number.POSITIVE_INFINITY;
-  if (share !== undefined && skip !== undefined) throw new UsageError('--from and --skip exclude each other');
-  return (total) => {
-    const start = Math.min(total, skip ?? Math.floor(total * (share ?? 0)));
-    return { start, end: Math.min(total, start + length) };
-  };
-}
-
-async function measureText(
+/** Runs the sequences side by side, a stream for each, the state kept from batch to batch. */
+async function measure(
   model: Model,
-  content: Uint8Array,
-  path: string,
-  rangeOf: RangeOf,
+  { data, options, unit, score }: Sample,
+  { batchSize, sequenceLength }: { batchSize: number; sequenceLength: number },
   args: Arguments,
   context: Context,
 ): Promise<Measures> {
+  const batches = sequenceBatches(data, { ...options, batchSize, sequenceLength });
+  const first = await openStream(model, args, context);
+  const streams = Array.from({ length: batchSize }, (_, i) => (i === 0 ? first : first.clone()));
+  const total = data.length / (options.width ?? 1);
+  const started = performance.now();
+  const steps = await Progress.during(context.stderr, 'Evaluating', async (progress) => {
+    const pacer = new Pacer();
+    let done = 0;
+    for (const { inputs, targets, steps } of batches) {
+      score.add(model.runMany(streams, inputs, steps), targets);
+      done += batchSize * steps;
+      if (!pacer.isDue()) continue;
+      progress.update(done, total);
+      await pacer.pause();
+      throwIfInterrupted(context.signal);
+    }
+    return done;
+  });
+  const seconds = (performance.now() - started) / 1000;
+  return { ...score.measures, perSecond: { value: steps / seconds, unit: `${unit}/s` } };
+}
+
+function readText(model: Model, content: Uint8Array, path: string, rangeOf: RangeOf, args: Arguments): Sample {
   const vocabulary = Vocabulary.of(model, { unknown: args.text('unknown') });
+  const width = logitsWidth({ model }, vocabulary.size);
   const ids = vocabulary.encode(decodeText(content, path));
   const { start, end } = rangeOf(ids.length);
-  const stream = await openStream(model, args, context);
-  const started = performance.now();
-  const result = await Progress.during(context.stderr, 'Evaluating', (progress) =>
-    evaluateText(stream, ids.subarray(start, end), {
-      signal: context.signal,
-      onProgress: ({ done, total }) => progress.update(done, total),
-    }),
-  );
-  const seconds = (performance.now() - started) / 1000;
-  return {
-    loss: { value: result.loss, unit: 'nats per character' },
-    perplexity: { value: result.perplexity, unit: '' },
-    bitsPerCharacter: { value: result.bitsPerCharacter, unit: '' },
-    count: { value: result.count, unit: 'characters' },
-    perSecond: { value: result.count / seconds, unit: 'characters/s' },
-  };
+  return { data: ids.subarray(start, end), options: {}, unit: 'characters', score: new TextScore(width) };
 }
 
-async function measureSeries(
+async function readSample(
   model: Model,
   content: Uint8Array,
   path: string,
   rangeOf: RangeOf,
   args: Arguments,
   context: Context,
-): Promise<Measures> {
+): Promise<Sample> {
   const { input, output } = portsOf(model);
-  const whole = readSeries(content, path, input.size);
-  const series = cut(whole, rangeOf(whole.steps));
-  const targets = await targetsOf(whole, output.size, rangeOf, args, context);
-  if (targets.steps < 1) {
-    throw new RivuletError('INVALID_INPUT', 'Nothing to measure', { file: path, found: `${series.steps} steps` });
-  }
-  const stream = await openStream(model, args, context);
-  const started = performance.now();
-  const outputs = await runSeries(stream, series, context);
-  const seconds = (performance.now() - started) / 1000;
-  let squares = 0;
-  let absolutes = 0;
-  const values = targets.steps * output.size;
-  for (let i = 0; i < values; i++) {
-    const error = outputs[i] - targets.data[i];
-    squares += error * error;
-    absolutes += Math.abs(error);
-  }
-  return {
-    meanSquaredError: { value: squares / values, unit: '' },
-    meanAbsoluteError: { value: absolutes / values, unit: '' },
-    count: { value: targets.steps, unit: 'steps' },
-    perSecond: { value: series.steps / seconds, unit: 'steps/s' },
+  const score = new SeriesScore(output.size);
+  const targetsPath = args.text('targets');
+  const cut = (data: Float64Array, width: number) => {
+    const { start, end } = rangeOf(data.length / width);
+    return data.subarray(start * width, end * width);
   };
-}
-
-async function targetsOf(
-  whole: Series,
-  width: number,
-  rangeOf: RangeOf,
-  args: Arguments,
-  context: Context,
-): Promise<Series> {
-  const path = args.text('targets');
-  const range = rangeOf(whole.steps);
-  if (path !== undefined) {
-    const targets = readSeries(await readBytes(path, context), path, width);
-    if (targets.steps !== whole.steps) {
+  const sample = (data: Float64Array, options: TargetOptions): Sample => {
+    return { data: cut(data, input.size), options: { ...options, width: input.size }, unit: 'steps', score };
+  };
+  if (isForecaster(model) && targetsPath === undefined) {
+    const { task, input } = forecastingOf(model);
+    const { data } = readReadings(content, path, task);
+    const targetColumns = task.targets.map((name) => task.columns.indexOf(name));
+    return sample(input?.transform(data) ?? data, { horizon: task.horizon, targetColumns });
+  }
+  const series = readSeries(content, path, input.size);
+  const data = Float64Array.from(series.data);
+  if (targetsPath !== undefined) {
+    const targets = readSeries(await readBytes(targetsPath, context), targetsPath, output.size);
+    if (targets.steps !== series.steps) {
       throw new RivuletError('INVALID_INPUT', 'Targets and inputs have different lengths', {
-        file: path,
-        expected: `${whole.steps} steps`,
+        file: targetsPath,
+        expected: `${series.steps} steps`,
         found: String(targets.steps),
       });
     }
-    return cut(targets, range);
+    return sample(data, { targets: cut(Float64Array.from(targets.data), output.size) });
   }
-  if (whole.width !== width) {
-    throw new RivuletError('INVALID_INPUT', `A step of ${whole.width} values can't be the target of ${width} outputs`, {
-      hint: 'Pass the right outputs with --targets',
-    });
+  if (input.size !== output.size) {
+    throw new RivuletError(
+      'INVALID_INPUT',
+      `A step of ${input.size} values can't be the target of ${output.size} outputs`,
+      { hint: 'Pass the right outputs with --targets' },
+    );
   }
-  return cut(whole, { start: range.start + 1, end: range.end });
-}
-
-function cut(series: Series, { start, end }: { start: number; end: number }): Series {
-  const steps = Math.max(0, end - start);
-  return { ...series, steps, data: series.data.subarray(start * series.width, (start + steps) * series.width) };
+  return sample(data, {});
 }

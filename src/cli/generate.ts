@@ -1,8 +1,8 @@
-import { type Ending, generate, Sampler, type TokenStream, Vocabulary } from '../text/index.js';
+import { type Ending, generate, Sampler, type TokenStream, textTask, Vocabulary } from '../text/index.js';
 import type { Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
-import { count, figure, printable } from './output.js';
+import { count, figure, type Output, printable } from './output.js';
 
 export const generateVerb: Verb = {
   name: 'generate',
@@ -13,66 +13,97 @@ export const generateVerb: Verb = {
     'The same seed gives the same text on every machine, unless --kernels relaxed is asked for.',
     'In TEXT, \\n is a line end, \\t a tab and \\\\ a backslash.',
     'To go on from a saved state, pass the last character of the text before as the prompt.',
+    'A model of short texts, such as headlines, says how one begins and ends: each is then a line, prompt included.',
   ],
   options: {
     prompt: { short: 'p', value: 'TEXT', help: 'Text to go on from (default: a line end)' },
-    length: { short: 'n', value: 'N', help: 'Characters to make (default: 500)' },
-    temperature: { short: 't', value: 'X', help: 'Below 1 bolder, above 1 more varied, 0 the likeliest (default: 1)' },
+    length: { short: 'n', value: 'N', help: 'Characters to make (default: what the model says, else 500)' },
+    count: {
+      short: 'c',
+      value: 'N',
+      help: 'Texts to write, a line end after each; all begin in the same state (default: 1)',
+    },
+    temperature: {
+      short: 't',
+      value: 'X',
+      help: 'Below 1 bolder, above 1 more varied, 0 the likeliest (default: what the model says, else 1)',
+    },
     'top-k': { value: 'K', help: 'Draw from the K likeliest characters only' },
     'top-p': { value: 'P', help: 'Draw from the likeliest characters that have probability P together' },
     seed: { short: 's', value: 'N', help: 'Seed of the draws (default: a random one, told at the end)' },
-    stop: { value: 'TEXT', multiple: true, help: 'End before this text' },
+    stop: { value: 'TEXT', multiple: true, help: 'End before this text (default: what the model says)' },
     ...STATE,
     ...KERNELS,
   },
   examples: [
     'rivulet generate models/shakespeare --prompt "ROMEO:" --temperature 0.8 --seed 1',
+    'rivulet generate models/headlines --count 5 --prompt "Show HN"',
     'rivulet generate models/shakespeare --stop "\\n\\n" --save-state romeo.state',
   ],
 
   async run(args, context) {
     const { stdout, stderr, signal } = context;
-    const length = args.number('length', { min: 0, integer: true }) ?? 500;
-    const stop = args.list('stop').map(unescapeText);
-    const prompt = unescapeText(args.text('prompt') ?? '');
-    const sampler = new Sampler({
+    const texts = args.number('count', { min: 1, integer: true });
+    const given = unescapeText(args.text('prompt') ?? '');
+    const asked = {
+      length: args.number('length', { min: 0, integer: true }),
+      stop: args.list('stop').map(unescapeText),
       temperature: args.number('temperature', { min: 0 }),
       topK: args.number('top-k', { min: 1, integer: true }),
       topP: args.number('top-p', { min: Number.MIN_VALUE, max: 1 }),
       seed: args.number('seed', { min: 0, integer: true }),
-    });
+    };
     const model = await openModel(args, context);
     const vocabulary = Vocabulary.of(model);
+    const task = textTask(model);
+    const { topK, topP, seed, temperature = task?.temperature, length = task?.length } = asked;
+    const sampler = new Sampler({ temperature, topK, topP, seed });
+    const stop = asked.stop.length > 0 ? asked.stop : (task?.stop ?? []);
+    const options = { prompt: (task?.prompt ?? '') + given, length, stop, sampler, signal };
+    const isLine = task !== undefined || texts !== undefined;
     const stream = await openStream(model, args, context);
+    const begin = stream.save();
     const timed = new TimedStream(stream);
 
     const started = performance.now();
-    const pieces = generate(timed, vocabulary, { prompt, length, stop, sampler, signal });
-    let ending: Ending;
-    let last = '\n';
-    try {
-      for (;;) {
-        const { done, value } = await pieces.next();
-        if (done) {
-          ending = value;
-          break;
-        }
-        last = value;
-        await stdout.write(stdout.isTerminal ? printable(value) : value);
-      }
-    } finally {
-      // The prompt of the shell, or the line below, begins on a line of its own.
-      if (stdout.isTerminal && !last.endsWith('\n')) await stdout.write('\n').catch(() => undefined);
+    let made = 0;
+    for (let i = 0; i < (texts ?? 1); i++) {
+      if (i > 0) stream.restore(begin);
+      if (isLine) await stdout.write(given);
+      made += (await writeText(generate(timed, vocabulary, options), stdout, isLine)).count;
     }
     const seconds = (performance.now() - started) / 1000;
     await saveState(stream, args);
     await stdout.flush();
-    const speed = `${count(ending.count / seconds)} characters/s, ${figure(timed.microsecondsPerStep, 3)} µs per step`;
+    const speed = `${count(made / seconds)} characters/s, ${figure(timed.microsecondsPerStep, 3)} µs per step`;
     const how = `${model.kernels} kernels, seed ${sampler.seed}`;
-    await stderr.write(stderr.dim(`${count(ending.count)} characters in ${figure(seconds, 3)} s: ${speed} (${how})`));
+    await stderr.write(stderr.dim(`${count(made)} characters in ${figure(seconds, 3)} s: ${speed} (${how})`));
     await stderr.write('\n');
   },
 };
+
+/** Writes a text as it is made, and a line end after it where it is a line. */
+async function writeText(
+  pieces: AsyncGenerator<string, Ending, void>,
+  stdout: Output,
+  isLine: boolean,
+): Promise<Ending> {
+  let last = '\n';
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done) {
+        if (isLine) await stdout.write((last = '\n'));
+        return value;
+      }
+      last = value;
+      await stdout.write(stdout.isTerminal ? printable(value) : value);
+    }
+  } finally {
+    // The prompt of the shell, or the line below, begins on a line of its own.
+    if (stdout.isTerminal && !last.endsWith('\n')) await stdout.write('\n').catch(() => undefined);
+  }
+}
 
 /** Adds up the time that the model's steps take, apart from sampling and output. */
 class TimedStream implements TokenStream {

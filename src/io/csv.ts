@@ -34,6 +34,69 @@ const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)$/i
  * @throws RivuletError `INVALID_FILE`, with line and column (both from 1), or `LIMIT_EXCEEDED`.
  */
 export function readCsv(text: string, options: CsvReadOptions = {}): CsvTable {
+  const records = splitRecords(text, options);
+  const first = parseCsvLine(records[0].text, { ...options, line: records[0].line });
+  const named = options.header ?? !first.every(isNumber);
+  const width = first.length;
+  const body = named ? records.slice(1) : records;
+  const data = new Float64Array(body.length * width);
+  for (const [row, record] of body.entries()) {
+    const fields = fieldsOf(record, width, options);
+    for (let column = 0; column < width; column++) {
+      data[row * width + column] = parseCsvNumber(fields[column], {
+        ...options,
+        line: record.line,
+        column: column + 1,
+      });
+    }
+  }
+  return { columns: named ? first : undefined, rows: body.length, width, data };
+}
+
+/** Some columns of a table whose first line names them. */
+export interface CsvColumns {
+  rows: number;
+  /** [rows, columns asked for] */
+  data: Float64Array;
+  /** The first column that is not asked for and holds something else than numbers, such as times. */
+  labels: { name: string; values: string[] } | undefined;
+}
+
+/**
+ * Reads columns by name, in the order asked for; the others may hold anything.
+ * @throws RivuletError `INVALID_FILE`, with line and column (both from 1), or `LIMIT_EXCEEDED`.
+ */
+export function readCsvColumns(text: string, columns: readonly string[], options: CsvOptions = {}): CsvColumns {
+  const [head, ...body] = splitRecords(text, options);
+  const names = parseCsvLine(head.text, { ...options, line: head.line }).map((name) => name.trim());
+  const indices = columns.map((name) => {
+    const index = names.indexOf(name);
+    if (index < 0)
+      throw invalid(`No column "${name}" in the first line`, options, names.join(', '), columns.join(', '));
+    if (names.includes(name, index + 1)) throw invalid(`Two columns named "${name}"`, options);
+    return index;
+  });
+  const rows = body.map((record) => fieldsOf(record, names.length, options));
+  const data = new Float64Array(rows.length * columns.length);
+  for (const [row, fields] of rows.entries()) {
+    for (const [i, index] of indices.entries()) {
+      const where = { ...options, line: body[row].line, column: index + 1 };
+      data[row * columns.length + i] = parseCsvNumber(fields[index], where);
+    }
+  }
+  const label = names.findIndex((_, i) => !indices.includes(i) && rows.length > 0 && !isNumber(rows[0][i]));
+  const labels = label < 0 ? undefined : { name: names[label], values: rows.map((fields) => fields[label]) };
+  return { rows: rows.length, data, labels };
+}
+
+interface CsvRecord {
+  text: string;
+  /** Number of the line on which it begins, from 1. */
+  line: number;
+}
+
+/** The records of a text, at least one, without the blank lines at its end. */
+function splitRecords(text: string, options: CsvOptions): CsvRecord[] {
   const splitter = new CsvSplitter(options);
   const records = [...splitter.push(text), ...splitter.end()];
   let blank = 0;
@@ -43,27 +106,13 @@ export function readCsv(text: string, options: CsvReadOptions = {}): CsvTable {
   }
   // The one line of a table of one column and no numbers is blank too, but nobody writes such a table.
   if (records.length === 0) throw invalid('No data', options, blank ? 'only blank lines' : 'nothing');
+  return records;
+}
 
-  const first = parseCsvLine(records[0].text, { ...options, line: records[0].line });
-  const named = options.header ?? !first.every(isNumber);
-  const width = first.length;
-  const body = named ? records.slice(1) : records;
-  const data = new Float64Array(body.length * width);
-  for (const [row, { text: record, line }] of body.entries()) {
-    const fields = parseCsvLine(record, { ...options, line });
-    if (fields.length !== width) {
-      throw invalid(
-        `Line ${line} has another number of fields than the first`,
-        options,
-        `${fields.length}`,
-        `${width}`,
-      );
-    }
-    for (let column = 0; column < width; column++) {
-      data[row * width + column] = parseCsvNumber(fields[column], { ...options, line, column: column + 1 });
-    }
-  }
-  return { columns: named ? first : undefined, rows: body.length, width, data };
+function fieldsOf({ text, line }: CsvRecord, width: number, options: CsvOptions): string[] {
+  const fields = parseCsvLine(text, { ...options, line });
+  if (fields.length === width) return fields;
+  throw invalid(`Line ${line} has another number of fields than the first`, options, `${fields.length}`, `${width}`);
 }
 
 /**
@@ -133,12 +182,12 @@ export class CsvSplitter {
   constructor(private readonly options: CsvOptions = {}) {}
 
   /** The records that end in this piece, each with the number of the line on which it begins (from 1). */
-  push(piece: string): { text: string; line: number }[] {
+  push(piece: string): CsvRecord[] {
     if (!this.begun && piece !== '') {
       this.begun = true;
       if (piece.startsWith('\uFEFF')) piece = piece.slice(1);
     }
-    const records: { text: string; line: number }[] = [];
+    const records: CsvRecord[] = [];
     let at = 0;
     for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', at)) {
       this.append(piece.slice(at, end));
@@ -151,7 +200,7 @@ export class CsvSplitter {
   }
 
   /** The last record, where the text didn't end in a line end. */
-  end(): { text: string; line: number }[] {
+  end(): CsvRecord[] {
     return this.rest === '' ? [] : [this.flush()];
   }
 
@@ -166,7 +215,7 @@ export class CsvSplitter {
     for (let quote = part.indexOf('"'); quote >= 0; quote = part.indexOf('"', quote + 1)) this.quoted = !this.quoted;
   }
 
-  private flush(): { text: string; line: number } {
+  private flush(): CsvRecord {
     const text = this.rest.endsWith('\r') ? this.rest.slice(0, -1) : this.rest;
     const record = { text, line: this.line };
     this.line += this.rest.split('\n').length;

@@ -35,7 +35,7 @@ export interface SequenceBatch {
  *     inputs  0 1 | 5 6    then    2 3 | 7 8
  *     targets 1 2 | 6 7            3 4 | 8 9
  *
- * A target is the next row, or the next `horizon` rows. It never comes from another sequence, so the last `horizon` rows
+ * A target is the next row, or the next `horizon` rows, or what `targets` holds for the row. It never comes from another sequence, so the last `horizon` rows
  * of each are targets only. What does not fill a sequence, the last `rows % batchSize` rows, is left out; what does not
  * fill a batch makes a shorter last one.
  *
@@ -50,7 +50,7 @@ export function sequenceBatches(data: ArrayLike<number>, options: BatchOptions):
   const steps = length - rows.horizon;
   if (steps < 1) {
     throw new RivuletError('INVALID_INPUT', `Too little data for ${batchSize} sequences`, {
-      expected: `at least ${batchSize * (1 + rows.horizon)} rows: one to read and ${rows.horizon} to predict in each`,
+      expected: `at least ${batchSize * (1 + rows.horizon)} rows: one to read and ${rows.horizon} to come in each`,
       found: String(rows.count),
     });
   }

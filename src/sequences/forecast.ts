@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { readMetadata, type WithMetadata } from './metadata.js';
+import { readMetadata, type WithMetadata } from '../formats/metadata.js';
 import { Scaler } from './scaler.js';
 
 /** Metadata key under which a model carries its task. */

@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { numbersOf, readMetadata, type WithMetadata } from './metadata.js';
+import { numbersOf, readMetadata, type WithMetadata } from '../formats/metadata.js';
 
 /** Metadata key under which a model carries its scaler. */
 const KEY = 'scaler';

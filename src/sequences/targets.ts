@@ -4,31 +4,40 @@ import { RivuletError } from '../errors.js';
 export interface TargetOptions {
   /** Numbers in a row: the columns of a table, or 1 (the default) for a text or a single series. */
   width?: number | undefined;
-  /** How many rows ahead a target holds, from the next one on (default: 1). */
+  /** How many rows ahead a target holds, from the next one on (default: 1; 0 where `targets` are given). */
   horizon?: number | undefined;
   /** Indices of the columns that a target holds (default: all, in order). */
   targetColumns?: readonly number[] | undefined;
+  /** What to predict at each row, `[rows, any]`, where that is not a part of the rows that follow. */
+  targets?: ArrayLike<number> | undefined;
 }
 
-/** The rows of an array `[rows, width]`, and the targets that follow each. */
+/** The rows of an array `[rows, width]`, and the target of each. */
 export class Rows {
   readonly count: number;
   readonly width: number;
+  /** Rows that a target reaches beyond its own. */
   readonly horizon: number;
-  /** Numbers in a target: `[horizon, target columns]`. */
+  /** Numbers in a target: `[horizon, target columns]`, or what is given for each row. */
   readonly targetSize: number;
   private readonly columns: readonly number[];
+  private readonly given: ArrayLike<number> | undefined;
 
   /** @throws RivuletError `INVALID_OPTION`, or `INVALID_INPUT` where the data are no whole number of rows */
   constructor(
     private readonly data: ArrayLike<number>,
-    { width = 1, horizon = 1, targetColumns }: TargetOptions,
+    { width = 1, targets, horizon = targets ? 0 : 1, targetColumns }: TargetOptions,
   ) {
     this.width = checkCount('width', width);
-    this.horizon = checkCount('horizon', horizon);
+    this.count = wholeRows('Data', data, width);
+    this.given = targets;
+    this.horizon = targets && horizon === 0 ? 0 : checkCount('horizon', horizon);
+    if (targets && (horizon !== 0 || targetColumns)) {
+      throw new RivuletError('INVALID_OPTION', 'Both targets and what to take as targets are given', {
+        expected: 'targets, or horizon and targetColumns',
+      });
+    }
     this.columns = targetColumns ?? Array.from({ length: width }, (_, column) => column);
-    this.targetSize = horizon * this.columns.length;
-    this.count = data.length / width;
     const wrong = this.columns.find((column) => !(Number.isInteger(column) && column >= 0 && column < width));
     if (wrong !== undefined || this.columns.length === 0) {
       throw new RivuletError('INVALID_OPTION', 'Bad targetColumns', {
@@ -36,12 +45,7 @@ export class Rows {
         found: String(wrong ?? 'none'),
       });
     }
-    if (!Number.isInteger(this.count)) {
-      throw new RivuletError('INVALID_INPUT', 'Data are no whole number of rows', {
-        expected: `a multiple of ${width} numbers`,
-        found: String(data.length),
-      });
-    }
+    this.targetSize = targets ? wholeRows('Targets', targets, this.count) : horizon * this.columns.length;
   }
 
   /** Copies rows `from` to `from + count` into `out` at `at`. */
@@ -51,15 +55,25 @@ export class Rows {
     for (let i = 0; i < count * width; i++) out[at + i] = data[first + i];
   }
 
-  /** Copies the targets of rows `from` to `from + count` into `out` at `at`: `[count, horizon, target columns]`. */
+  /** Copies the targets of rows `from` to `from + count` into `out` at `at`: `[count, targetSize]`. */
   copyTargets(from: number, count: number, out: Float64Array, at: number): void {
-    const { data, width, horizon, columns } = this;
+    const { data, width, horizon, columns, given, targetSize } = this;
+    if (given) for (let i = 0; i < count * targetSize; i++) out[at + i] = given[from * targetSize + i];
     for (let row = from; row < from + count; row++) {
       for (let ahead = 1; ahead <= horizon; ahead++) {
         for (const column of columns) out[at++] = data[(row + ahead) * width + column];
       }
     }
   }
+}
+
+/** How many times `unit` numbers stand in an array. */
+function wholeRows(what: string, { length }: ArrayLike<number>, unit: number): number {
+  if (Number.isInteger(length / unit)) return length / unit;
+  throw new RivuletError('INVALID_INPUT', `${what} of no whole number of rows`, {
+    expected: `a multiple of ${unit} numbers`,
+    found: String(length),
+  });
 }
 
 /** @throws RivuletError `INVALID_OPTION` for what is no integer of at least 1 */

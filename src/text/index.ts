@@ -4,4 +4,5 @@ export { type EvaluateOptions, evaluateText, evaluateTextSync, type TextLoss } f
 export { Random, type RandomState } from './random.js';
 export { Sampler, type SamplerOptions } from './sample.js';
 export type { TokenStream } from './stream.js';
+export { type TextTask, textTask } from './task.js';
 export { Vocabulary, type VocabularyOptions } from './vocabulary.js';

@@ -74,15 +74,33 @@ function* lossSums(stream: TokenStream, ids: ArrayLike<number>): Generator<numbe
       found: String(ids[wrong]),
     });
   }
-  let sum = 0;
+  const sum = new LossSum(width);
   for (const { start, end, logits } of runInChunks(stream, tokens.subarray(0, count), width)) {
-    for (let t = start; t < end; t++) {
-      sum += crossEntropy(logits, (t - start) * width, width, tokens[t + 1]);
-    }
+    sum.add(logits, tokens.subarray(start + 1, end + 1));
     yield end;
   }
-  const loss = sum / count;
-  return { loss, perplexity: Math.exp(loss), bitsPerCharacter: loss / Math.LN2, count };
+  return sum.loss;
+}
+
+/** Adds up how well logits predict tokens. */
+export class LossSum {
+  private sum = 0;
+  private count = 0;
+
+  /** @param width of the logits */
+  constructor(private readonly width: number) {}
+
+  /** @param logits [n, width], for the n tokens of `targets` */
+  add(logits: Float32Array, targets: ArrayLike<number>): void {
+    const { width } = this;
+    for (let i = 0; i < targets.length; i++) this.sum += crossEntropy(logits, i * width, width, targets[i]);
+    this.count += targets.length;
+  }
+
+  get loss(): TextLoss {
+    const loss = this.sum / this.count;
+    return { loss, perplexity: Math.exp(loss), bitsPerCharacter: loss / Math.LN2, count: this.count };
+  }
 }
 
 /** -log softmax(logits[at .. at + width))[target]. */

@@ -24,7 +24,7 @@ const CHUNK_TOKENS = 64;
  *
  * @throws RivuletError `INVALID_INPUT` where the model is no text model, or one of another vocabulary
  */
-export function logitsWidth(stream: TokenStream, vocabularySize?: number): number {
+export function logitsWidth(stream: Pick<TokenStream, 'model'>, vocabularySize?: number): number {
   const { name, inputs, outputs } = stream.model;
   const [width] = outputs.map((port) => port.size);
   if (inputs.length !== 1 || inputs[0]?.size !== 1 || outputs.length !== 1 || width === undefined) {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel, type Model } from '../../src/index.js';
 import { readCsv, writeCsv } from '../../src/io/csv.js';
 import { readNpy, writeNpy } from '../../src/io/npy.js';
-import { evaluateTextSync, generateSync, Vocabulary } from '../../src/text/index.js';
+import { evaluateTextSync, generateSync, Sampler, Vocabulary } from '../../src/text/index.js';
 import { TINY_VOCABULARY, tinyCharacterModel } from '../support/tiny-model.js';
 import { Capture, rivulet, seriesModel } from './harness.js';
 
@@ -173,6 +173,32 @@ describe('generate', () => {
     const { stdout } = await rivulet(['generate', text, '--seed', '1', '--stop', '\\n', '--stop', 'ab']);
     expect(stdout).toBe(whole.slice(0, whole.search(/\n|ab/)));
     expect(stdout.length).toBeLessThan(whole.length);
+  });
+
+  it('writes several texts, a line each, one seed for all and all from the same state', async () => {
+    const vocabulary = Vocabulary.of(textModel);
+    const sampler = new Sampler({ seed: 4 });
+    const expected = [1, 2, 3].map(() => {
+      const options = { prompt: 'ab', length: 20, stop: '\n', sampler };
+      return `ab${[...generateSync(textModel.createStream(), vocabulary, options)].join('')}\n`;
+    });
+    const argv = ['--count', '3', '--seed', '4', '--prompt', 'ab', '--length', '20', '--stop', '\\n'];
+    expect((await rivulet(['generate', text, ...argv])).stdout).toBe(expected.join(''));
+  });
+
+  it('begins and ends a text as the model says, unless told otherwise', async () => {
+    const task = { prompt: '\n', stop: ['\n', 'c'], length: 12, temperature: 0.5 };
+    await writeFile(at('lines.safetensors'), tinyCharacterModel(8, { generation: JSON.stringify(task) }));
+    const lines = async (...argv: string[]) =>
+      (await rivulet(['generate', at('lines.safetensors'), '--seed', '2', ...argv])).stdout;
+    expect(await lines()).toBe(`${expectedText({ ...task, seed: 2 })}\n`);
+    expect(await lines('--prompt', 'de')).toBe(`de${expectedText({ ...task, prompt: '\nde', seed: 2 })}\n`);
+    const told = { ...task, stop: 'a', length: 30, temperature: 1, seed: 2 };
+    expect(await lines('--stop', 'a', '--length', '30', '--temperature', '1')).toBe(`${expectedText(told)}\n`);
+
+    await writeFile(at('wrong.safetensors'), tinyCharacterModel(8, { generation: '{"stop":"x"}' }));
+    const wrong = await rivulet(['generate', at('wrong.safetensors')]);
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('generation.stop has the wrong type') });
   });
 
   it('goes on from a saved state as if it had not stopped', async () => {
@@ -391,6 +417,25 @@ describe('evaluate', () => {
     expect(stdout).toMatch(/^per second +[\d,]+ characters\/s$/m);
   });
 
+  it('reads sequences side by side, in calls of any length, to the bit', async () => {
+    const ids = Vocabulary.of(textModel).encode(content); // 360: three sequences of 120
+    const each = [0, 120, 240].map((from) =>
+      evaluateTextSync(textModel.createStream(), ids.subarray(from, from + 120)),
+    );
+    const found = await Promise.all(
+      ['7', '64', '1000'].map(async (length) => {
+        const argv = ['evaluate', text, at('held.txt'), '--batch-size', '3', '--sequence-length', length, '--json'];
+        return JSON.parse((await rivulet(argv)).stdout);
+      }),
+    );
+    for (const { loss, count } of found) {
+      expect(count).toBe(3 * 119);
+      expect(loss).toBeCloseTo(each.reduce((sum, one) => sum + one.loss, 0) / 3, 12);
+    }
+    const many = await rivulet(['evaluate', text, at('held.txt'), '--batch-size', '200']);
+    expect(many).toMatchObject({ code: 1, stderr: expect.stringContaining('Too little data for 200 sequences') });
+  });
+
   it('refuses characters that the model lacks, unless told what stands in for them', async () => {
     await writeFile(at('odd.txt'), 'abXcd');
     expect(await rivulet(['evaluate', text, at('odd.txt')])).toMatchObject({
@@ -428,6 +473,39 @@ describe('evaluate', () => {
     await writeFile(at('short.csv'), '1,2\n');
     const short = await rivulet(['evaluate', series, at('s.npy'), '--targets', at('short.csv')]);
     expect(short).toMatchObject({ code: 1, stderr: expect.stringMatching(/expected 100 steps, found 1/) });
+  });
+
+  it('scores a forecasting model on its columns by name, scaled, as far as it looks ahead', async () => {
+    const task = { columns: ['heat', 'load'], targets: ['load'], horizon: 2 };
+    const scaler = { kind: 'standard', columns: ['load', 'heat'], center: [5, 1], scale: [2, 4] };
+    const metadata = { forecast: JSON.stringify(task), scaler: JSON.stringify(scaler) };
+    await writeFile(at('forecaster.safetensors'), seriesModel(2, 2, metadata));
+    const rows = Array.from({ length: 30 }, (_, t) => [`day ${t}`, 5 + Math.sin(t), 'x', 1 + Math.cos(t)]);
+    const csv = [['date', 'load', 'note', 'heat'], ...rows].map((row) => row.join(',')).join('\n');
+    await writeFile(at('readings.csv'), csv);
+
+    const load = rows.map((row) => (Number(row[1]) - 5) / 2);
+    const scaled = rows.flatMap((row, t) => [(Number(row[3]) - 1) / 4, load[t]]);
+    let [squares, count] = [0, 0];
+    for (const start of [0, 15]) {
+      const out = model.createStream().run(scaled.slice(2 * start, 2 * (start + 13)));
+      for (let i = 0; i < out.length; i++, count++) {
+        squares += (out[i] - load[start + Math.floor(i / 2) + 1 + (i % 2)]) ** 2;
+      }
+    }
+    const argv = ['evaluate', at('forecaster.safetensors'), at('readings.csv'), '--batch-size', '2', '--json'];
+    const found = JSON.parse((await rivulet(argv)).stdout);
+    expect(found.count).toBe(26);
+    expect(found.meanSquaredError).toBeCloseTo(squares / count, 12);
+  });
+
+  it('measures a batch of series against targets', async () => {
+    const x = Float32Array.from({ length: 84 }, (_, i) => Math.cos(i));
+    const halves = [0, 42].map((from) => model.createStream().run(x.subarray(from, from + 42)));
+    await writeFile(at('b.npy'), writeNpy(x, [42, 2]));
+    await writeFile(at('bt.npy'), writeNpy(Float32Array.from([...halves[0], ...halves[1]]), [42, 2]));
+    const argv = ['evaluate', series, at('b.npy'), '--targets', at('bt.npy'), '--batch-size', '2', '--json'];
+    expect(JSON.parse((await rivulet(argv)).stdout)).toMatchObject({ count: 42, meanSquaredError: 0 });
   });
 
   it('measures the named part of a series and of its targets', async () => {

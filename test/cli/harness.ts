@@ -51,7 +51,11 @@ export async function rivulet(argv: readonly string[], setting: Setting = {}) {
 }
 
 /** A recurrent model with random weights: x [T, N, inputs] -> LSTM of 4 units -> y [T, N, outputs]. */
-export function seriesModel(inputs: number, outputs: number): Uint8Array {
+export function seriesModel(
+  inputs: number,
+  outputs: number,
+  metadata: Record<string, string> = { licence: 'none' },
+): Uint8Array {
   const hidden = 4;
   const random = new Random(1);
   const float = (name: string, shape: number[]): Tensor => {
@@ -85,6 +89,6 @@ export function seriesModel(inputs: number, outputs: number): Uint8Array {
       node('Add', ['product', 'head.bias'], 'y'),
     ],
     tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
-    metadata: { licence: 'none' },
+    metadata,
   });
 }

@@ -39,6 +39,15 @@ describe('sequenceBatches', () => {
     ]);
   });
 
+  it('takes targets that are given row by row', () => {
+    const targets = TEN.flatMap((i) => [-i, 100 + i]);
+    const [first, second] = sequenceBatches(TEN, { batchSize: 2, sequenceLength: 3, targets });
+    expect([...first.inputs]).toEqual([0, 1, 2, 5, 6, 7]);
+    expect([...first.targets]).toEqual([-0, 100, -1, 101, -2, 102, -5, 105, -6, 106, -7, 107]);
+    expect([...second.inputs]).toEqual([3, 4, 8, 9]);
+    expect([...second.targets]).toEqual([-3, 103, -4, 104, -8, 108, -9, 109]);
+  });
+
   it('looks several steps ahead at some of the columns', () => {
     // Rows 0 10 100, 1 11 101, ... and, of each, what columns 2 and 0 hold in the next two.
     const data = TEN.flatMap((i) => [i, i + 10, i + 100]);
@@ -80,6 +89,9 @@ describe('sequenceBatches', () => {
     expect(codeOf(cut(TEN, { targetColumns: [1] }))).toBe('INVALID_OPTION');
     expect(codeOf(cut(TEN, { targetColumns: [] }))).toBe('INVALID_OPTION');
     expect(codeOf(cut(TEN, { width: 3 }))).toBe('INVALID_INPUT');
+    expect(codeOf(cut(TEN, { targets: [1, 2, 3] }))).toBe('INVALID_INPUT');
+    expect(codeOf(cut(TEN, { targets: TEN, horizon: 1 }))).toBe('INVALID_OPTION');
+    expect(codeOf(cut(TEN, { targets: TEN, targetColumns: [0] }))).toBe('INVALID_OPTION');
     expect(codeOf(cut(TEN, { batchSize: 6 }))).toBe('INVALID_INPUT');
     expect(codeOf(cut(TEN, { batchSize: 5 }))).toBeUndefined();
   });

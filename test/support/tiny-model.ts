@@ -14,7 +14,7 @@ function numbers(length: number, seed: number): Float32Array {
 }
 
 /** A character model in the native format, with `hidden` units and random weights: for tests of packaging, not of numbers. */
-export function tinyCharacterModel(hidden = 8): Uint8Array {
+export function tinyCharacterModel(hidden = 8, metadata: Record<string, string> = {}): Uint8Array {
   const embedding = 5;
   const vocabulary = TINY_VOCABULARY.length;
   const float = (name: string, shape: number[], seed: number): Tensor => {
@@ -53,7 +53,7 @@ export function tinyCharacterModel(hidden = 8): Uint8Array {
       node('Add', ['product', 'head.bias'], 'logits'),
     ],
     tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
-    metadata: { vocabulary: JSON.stringify(TINY_VOCABULARY) },
+    metadata: { vocabulary: JSON.stringify(TINY_VOCABULARY), ...metadata },
   };
   return writeNative(graph);
 }

@@ -1,5 +1,5 @@
-import { Fields } from '../formats/fields.js';
-import { parseJson } from '../formats/json.js';
+import { Fields } from './fields.js';
+import { parseJson } from './json.js';
 
 /** What is needed of a model: the texts that came with its file. */
 export interface WithMetadata {
@@ -30,4 +30,12 @@ export function numbersOf(fields: Fields, key: string): number[] {
     if (typeof value !== 'number') throw fields.wrong(`${key}[${i}]`, 'a number', value);
     return value;
   });
+}
+
+/** A number of at least `least`. */
+export function numberOf(fields: Fields, key: string, least: number): number {
+  const expected = `a number of at least ${least}`;
+  const value = fields.get(key, expected);
+  if (typeof value !== 'number' || value < least) throw fields.wrong(key, expected, value);
+  return value;
 }
