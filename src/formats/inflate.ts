@@ -1,5 +1,8 @@
 import { RivuletError } from '../errors.js';
 
+/** How many times longer than its data the result of deflate can be at most. */
+export const DEFLATE_RATIO = 1_032;
+
 /**
  * Inflates what was deflated: `deflate` is zlib's form (HDF5, PNG), `deflate-raw` the bare one (ZIP).
  *

@@ -1,11 +1,10 @@
 import { RivuletError } from '../../errors.js';
 import type { DataType, Tensor } from '../../graph/graph.js';
 import { byteLength, isDataType } from '../../graph/tensor.js';
-import { inflate } from '../inflate.js';
+import { DEFLATE_RATIO, inflate } from '../inflate.js';
 import type { Attribute } from './attributes.js';
 import { type Cursor, type FileBytes, UNDEFINED_ADDRESS } from './bytes.js';
 import { MESSAGE, type Message } from './header.js';
-import { HDF5_LIMITS } from './limits.js';
 import { treeLeaves } from './links.js';
 import { type ElementType, readElementType, readShape } from './types.js';
 
@@ -93,7 +92,7 @@ export class Dataset {
       return { data: source.slice(child, bytes, 'A chunk'), mask, offsets };
     });
     // Before memory is taken: the file bounds what can come of its chunks.
-    const most = source.bytes.length * HDF5_LIMITS.deflateRatio;
+    const most = source.bytes.length * DEFLATE_RATIO;
     if (chunkLength * wanted > most) {
       throw this.fail('A dataset claims more than the file can hold', `at most ${most} bytes`, `${length}`);
     }

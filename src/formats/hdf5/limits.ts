@@ -21,6 +21,4 @@ export const HDF5_LIMITS = {
   rank: 32,
   /** Bytes of a name. */
   nameBytes: 1_024,
-  /** How many times longer what is inflated may be than what is stored: deflate's own limit. */
-  deflateRatio: 1_032,
 } as const;

@@ -1,10 +1,11 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
-import { type Length, numberOf, pinAll, resolve, showLengths } from './lengths.js';
+import { floatTensor, integerTensor } from '../constants.js';
+import { type Length, numberOf, pinAll, resolve, showLengths } from '../lengths.js';
 import type { OnnxNode } from './model.js';
 import { type Move, moveList, moveTensors } from './moves.js';
-import { clampInteger, floatTensor, integersOf, integerTensor, isZero } from './tensors.js';
+import { clampInteger, integersOf, isZero } from './tensors.js';
 
 /** Numbers that may be moved while constants are folded, all together: a hostile file could ask for any amount. */
 export const MAX_FOLDED_ELEMENTS = 2 ** 24;

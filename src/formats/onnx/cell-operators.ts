@@ -1,6 +1,6 @@
 import { elementCount } from '../../graph/tensor.js';
+import { type Length, mark, numberOf, pin, pinAll, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
-import { type Length, mark, numberOf, pin, pinAll, resolve, showLengths, unify } from './lengths.js';
 import { sliced } from './moves.js';
 import { integersOf } from './tensors.js';
 

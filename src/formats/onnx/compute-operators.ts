@@ -1,7 +1,8 @@
 import type { DataType } from '../../graph/graph.js';
+import { floatTensor } from '../constants.js';
+import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
-import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from './lengths.js';
-import { floatTensor, integersOf, readTensor, typeName, typeOf } from './tensors.js';
+import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Translations of the operators that compute, and of those whose result the shapes decide. */
 

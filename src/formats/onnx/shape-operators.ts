@@ -1,4 +1,4 @@
-import { type MoveOf, type NodeContext, type Value, VIEW } from './builder.js';
+import { integerTensor } from '../constants.js';
 import {
   broadcastLengths,
   type Length,
@@ -9,9 +9,9 @@ import {
   resolve,
   showLengths,
   unify,
-} from './lengths.js';
+} from '../lengths.js';
+import { type MoveOf, type NodeContext, type Value, VIEW } from './builder.js';
 import { concatenated, gathered, sliced, transposed } from './moves.js';
-import { integerTensor } from './tensors.js';
 
 /** Translations of the operators that move numbers, and the shapes they make, over opsets 7 and on. */
 

@@ -1,9 +1,9 @@
 import { RivuletError } from '../../errors.js';
 import type { StatePair } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
+import { type Length, resolve } from '../lengths.js';
 import type { Value } from './builder.js';
 import type { InitialState } from './cell-operators.js';
-import { type Length, resolve } from './lengths.js';
 import { moveList } from './moves.js';
 
 /** Numbers of a state that are followed one by one, and of all values on their way together. */

@@ -92,21 +92,6 @@ function store(view: DataView, at: number, type: DataType, value: number | bigin
   else view.setUint8(at, Number(value));
 }
 
-/** An int64 tensor of numbers: axes, shapes, bounds. */
-export function integerTensor(name: string, values: readonly number[], shape = [values.length]): Tensor {
-  const bytes = new Uint8Array(8 * values.length);
-  const view = new DataView(bytes.buffer);
-  for (const [i, value] of values.entries()) view.setBigInt64(8 * i, BigInt(value), true);
-  return { name, type: 'int64', shape, bytes };
-}
-
-export function floatTensor(name: string, values: readonly number[], shape: number[]): Tensor {
-  const bytes = new Uint8Array(4 * values.length);
-  const view = new DataView(bytes.buffer);
-  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
-  return { name, type: 'float32', shape, bytes };
-}
-
 /**
  * An integer tensor as numbers. ONNX says "to the end" with the largest int64, so what a number cannot hold exactly
  * becomes the largest that it can, of the same sign.

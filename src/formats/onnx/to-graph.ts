@@ -1,14 +1,15 @@
 import { RivuletError } from '../../errors.js';
 import { checkGraph } from '../../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor, TIME } from '../../graph/graph.js';
+import { integerTensor } from '../constants.js';
+import { Axis, type Length, numberOf, type Role, resolve, showLengths } from '../lengths.js';
 import { Builder, type Draft, NodeContext, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
-import { Axis, type Length, numberOf, type Role, resolve, showLengths } from './lengths.js';
 import type { OnnxGraph, OnnxModel, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
 import { findStates, type Port, statePair } from './states.js';
-import { integerTensor, readTensor, typeName, typeOf } from './tensors.js';
+import { readTensor, typeName, typeOf } from './tensors.js';
 
 /** Versions of ONNX's operator set whose meaning the reader knows. */
 export const OPSETS = { oldest: 7, newest: 28 } as const;

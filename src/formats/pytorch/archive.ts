@@ -1,8 +1,8 @@
 import { RivuletError } from '../../errors.js';
 import { bytesPerElement } from '../../graph/tensor.js';
+import { firstMemberName, looksLikeZip, readZip } from '../zip.js';
 import { isDict, isList, SAVE_STATE_DICT, unpickle, type Value } from './pickle.js';
 import { fillStorage, StateDictHost } from './rebuild.js';
-import { firstMemberName, looksLikeZip, readZip } from './zip.js';
 
 /** The two files that torch.save writes: a ZIP archive since PyTorch 1.6, a row of pickles before (and on request). */
 

@@ -9,7 +9,7 @@ import {
   type Tensor,
   TIME,
 } from '../../graph/graph.js';
-import { bytesPerElement } from '../../graph/tensor.js';
+import { integerTensor, transposed } from '../constants.js';
 import type { CellType, CellWeights, Matrix, Recurrent, Vector } from './layers.js';
 import type { Step } from './steps.js';
 
@@ -183,10 +183,7 @@ class Builder {
   }
 
   private integers(name: string, values: readonly number[]): string {
-    const bytes = new Uint8Array(8 * values.length);
-    const view = new DataView(bytes.buffer);
-    for (const [i, value] of values.entries()) view.setBigInt64(8 * i, BigInt(value), true);
-    return this.keep(name, { type: 'int64', shape: [values.length], bytes });
+    return this.keep(name, integerTensor(name, values));
   }
 }
 
@@ -215,19 +212,4 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return out;
-}
-
-/** [O, I] -> [I, O] */
-function transposed({ name, type, shape, bytes }: Tensor): Tensor {
-  const [rows, columns] = shape;
-  const size = bytesPerElement(type);
-  const out = new Uint8Array(bytes.length);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) {
-      const from = (r * columns + c) * size;
-      const to = (c * rows + r) * size;
-      for (let b = 0; b < size; b++) out[to + b] = bytes[from + b];
-    }
-  }
-  return { name, type, shape: [columns, rows], bytes: out };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { readZip } from '../../../src/formats/pytorch/zip.js';
 import { parseSafetensors } from '../../../src/formats/safetensors/container.js';
 import { writeSafetensors } from '../../../src/formats/safetensors/write-container.js';
+import { readZip } from '../../../src/formats/zip.js';
 import { INTEGERS, type Mutation, mutateBytes, splice } from '../../support/fuzz/bytes.js';
 import { CAMPAIGN_TIMEOUT, runCampaign, runFiles } from '../../support/fuzz/campaign.js';
 import { mutateJson } from '../../support/fuzz/json.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readZip } from '../../../src/formats/pytorch/zip.js';
-import { torchFile, zip } from './files.js';
+import { readZip } from '../../src/formats/zip.js';
+import { torchFile, zip } from './pytorch/files.js';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const two: [string, Uint8Array][] = [

@@ -1,9 +1,10 @@
-import { RivuletError } from '../../errors.js';
-import { decodeUtf8 } from '../../io/utf8.js';
+import { RivuletError } from '../errors.js';
+import { decodeUtf8 } from '../io/utf8.js';
+import { DEFLATE_RATIO, inflate } from './inflate.js';
 
 /**
- * Reads ZIP archives of stored members, which is all that torch.save writes. The central directory says what the archive
- * holds; nothing is searched for, inflated or checked twice.
+ * Reads ZIP archives: of stored members, which is all that torch.save and Keras write, and of deflated ones. The central
+ * directory says what the archive holds; nothing is searched for or checked twice.
  */
 
 export const ZIP_LIMITS = {
@@ -11,6 +12,8 @@ export const ZIP_LIMITS = {
   members: 131_072,
   /** Bytes of a member's name. */
   nameBytes: 2_048,
+  /** Bytes that the deflated members of an archive may become. */
+  inflatedBytes: 536_870_912,
 } as const;
 
 const LOCAL_HEADER = 0x04034b50;
@@ -30,6 +33,8 @@ const WIDE_16 = 0xffff;
 const WIDE_32 = 0xffffffff;
 const ENCRYPTED = 1;
 const LENGTHS_BEHIND = 8;
+const STORED = 0;
+const DEFLATED = 8;
 
 /** Whether the bytes begin as a ZIP archive's first member does. */
 export function looksLikeZip(bytes: Uint8Array): boolean {
@@ -54,7 +59,30 @@ export function readZip(
   file?: string,
   look: (names: readonly string[]) => void = () => {},
 ): Map<string, Uint8Array> {
-  return new ZipReader(bytes, file).read(look);
+  const members = new ZipReader(bytes, file, [STORED]).read(look);
+  return new Map(Array.from(members, ([name, { data }]) => [name, data]));
+}
+
+/**
+ * The same of an archive that may be compressed: deflated members are inflated into memory of their own.
+ * @throws RivuletError as {@link readZip} does, and `LIMIT_EXCEEDED` for what would become too large.
+ */
+export async function inflateZip(bytes: Uint8Array, file?: string): Promise<Map<string, Uint8Array>> {
+  const inflated = new Map<string, Uint8Array>();
+  let total = 0;
+  for (const [name, { data, method, length }] of new ZipReader(bytes, file, [STORED, DEFLATED]).read(() => {})) {
+    if (method === STORED) {
+      inflated.set(name, data);
+      continue;
+    }
+    total += length;
+    if (total > ZIP_LIMITS.inflatedBytes || length > data.length * DEFLATE_RATIO) {
+      const expected = `at most ${ZIP_LIMITS.inflatedBytes} bytes, and ${DEFLATE_RATIO} times what is stored`;
+      throw new RivuletError('LIMIT_EXCEEDED', 'Too much is compressed', { file, expected, found: `${length}` });
+    }
+    inflated.set(name, await inflate(data, 'deflate-raw', length, `"${shown(name)}"`, file));
+  }
+  return inflated;
 }
 
 interface Directory {
@@ -67,8 +95,18 @@ interface Entry {
   name: string;
   flags: number;
   method: number;
+  /** Bytes of the member, and of what is stored of it. */
   length: number;
+  stored: number;
   header: number;
+}
+
+/** A member as it is stored. */
+interface Member {
+  data: Uint8Array;
+  method: number;
+  /** Bytes that it has once it is inflated. */
+  length: number;
 }
 
 class ZipReader {
@@ -77,21 +115,22 @@ class ZipReader {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly file: string | undefined,
+    private readonly methods: readonly number[],
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  read(look: (names: readonly string[]) => void): Map<string, Uint8Array> {
+  read(look: (names: readonly string[]) => void): Map<string, Member> {
     const directory = this.findDirectory();
     const entries = this.readEntries(directory);
     look(entries.map(({ name }) => name));
-    const members = new Map<string, Uint8Array>();
+    const members = new Map<string, Member>();
     const spans: { name: string; begin: number; end: number }[] = [];
     for (const entry of entries) {
       const { name, header } = entry;
       const data = this.readMember(entry, directory.begin);
       if (members.has(name)) throw this.error('Two members have this name', undefined, `"${shown(name)}"`);
-      members.set(name, data);
+      members.set(name, { data, method: entry.method, length: entry.length });
       spans.push({ name, begin: header, end: data.byteOffset - this.bytes.byteOffset + data.length });
     }
     spans.sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -187,10 +226,10 @@ class ZipReader {
     const length = widened(this.u32(at + 24));
     const stored = widened(this.u32(at + 20));
     const header = widened(this.u32(at + 42));
-    if (length !== stored && method === 0) {
+    if (length !== stored && method === STORED) {
       throw this.error('A stored member has two lengths', `${length}`, `${stored} for "${shown(name)}"`);
     }
-    return { entry: { name, flags, method, length, header }, next };
+    return { entry: { name, flags, method, length, stored, header }, next };
   }
 
   /** The 64-bit numbers of an entry's ZIP64 field, one after the other. */
@@ -215,12 +254,12 @@ class ZipReader {
     };
   }
 
-  private readMember({ name, flags, method, length, header }: Entry, limit: number): Uint8Array {
+  private readMember({ name, flags, method, length, stored, header }: Entry, limit: number): Uint8Array {
     if (flags & ENCRYPTED) throw this.error('A member is encrypted', undefined, `"${shown(name)}"`);
-    if (method !== 0) {
+    if (!this.methods.includes(method)) {
       throw this.error(
         'A member is compressed',
-        'stored members, as torch.save writes them',
+        this.methods.includes(DEFLATED) ? 'stored or deflated members' : 'stored members, as torch.save writes them',
         `method ${method} for "${shown(name)}"`,
         'Unpack the archive and store it again without compression (zip -0)',
       );
@@ -230,17 +269,17 @@ class ZipReader {
     }
     const nameBytes = this.u16(header + 26);
     const begin = header + LOCAL_HEADER_BYTES + nameBytes + this.u16(header + 28);
-    if (begin + length > limit) {
-      throw this.error('A member leads out of the archive', `an end at ${limit} at most`, `${begin} + ${length}`);
+    if (begin + stored > limit) {
+      throw this.error('A member leads out of the archive', `an end at ${limit} at most`, `${begin} + ${stored}`);
     }
-    if (this.u16(header + 8) !== 0 || this.text(header + LOCAL_HEADER_BYTES, nameBytes) !== name) {
-      throw this.error('A member and the directory disagree', `"${shown(name)}", stored`, 'something else');
+    if (this.u16(header + 8) !== method || this.text(header + LOCAL_HEADER_BYTES, nameBytes) !== name) {
+      throw this.error('A member and the directory disagree', `"${shown(name)}", method ${method}`, 'something else');
     }
     const local = this.u32(header + 22);
     if ((flags & LENGTHS_BEHIND) === 0 && local !== WIDE_32 && local !== length) {
       throw this.error('A member and the directory disagree', `${length} bytes`, `${local} for "${shown(name)}"`);
     }
-    return this.bytes.subarray(begin, begin + length);
+    return this.bytes.subarray(begin, begin + stored);
   }
 
   private u16(at: number): number {
