@@ -9,13 +9,14 @@
 // Reset before. z and r: [panels][1 + I + H][16], 2 vectors z4 r4 for each 4 units; candidate: [panels][1 + I + H][16].
 //
 // Argument words: 0 x, 1 x stride, 2 y, 3 y stride, 4 weights (input, or z and r), 5 I, 6 H, 7 h in the slot,
-// 8 weights (recurrent, or candidate), 9 scratch, 10 steps run backwards, 11 extras or 0.
+// 8 weights (recurrent, or candidate), 9 scratch, 10 steps run backwards, 11 extras or 0, 12 lengths of sequences or 0,
+// 13 stride of the lengths. Past the end of its sequence a stream keeps its state, and its outputs are 0.
 // Extras: 0 unused, 1 clip, 2 unused, 3.. two activations f, g of (code, alpha, beta).
 // Scratch: pre-activations [rows] of both packs' widths, then [n] rows of h (and, reset before, of r * h).
 
 import { sigmoidOf, tanhOf } from './activation';
 import { activation, clipped } from './lstm';
-import { align16, arg, argFloat, copyWords, slotOf } from './memory';
+import { align16, arg, argFloat, copyWords, ended, slotOf } from './memory';
 import { PANEL, product } from './product';
 import { add, mul, splat, sub } from './vector';
 
@@ -25,7 +26,7 @@ export function gruStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
   const inputs = <i32>arg(args, 5), hidden = <i32>arg(args, 6);
   const hAt = arg(args, 7), recurrentWeights = arg(args, 8), scratch = arg(args, 9);
   const backwards = arg(args, 10) != 0;
-  const extras = arg(args, 11);
+  const extras = arg(args, 11), lengths = arg(args, 12), lengthStride = arg(args, 13);
 
   const blocks = (hidden + 3) >> 2;
   const panels = (3 * blocks + 3) >> 2;
@@ -37,14 +38,16 @@ export function gruStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
   const gathered = recurrentPre + <usize>n * preStride;
   product<V>(scratch, preStride, x, xStride, rows, inputWeights + PANEL, <usize>(1 + inputs) * PANEL, panels, inputs, false);
   for (let step = 0; step < steps; step++) {
-    const first = (backwards ? steps - 1 - step : step) * n;
+    const time = backwards ? steps - 1 - step : step;
+    const first = time * n;
     let pre = scratch + <usize>first * preStride;
     let out = y + <usize>first * yStride;
     for (let s = 0; s < n; s++) copyWords(gathered + <usize>s * hStride, slotOf(slots, s) + hAt, hBytes);
     product<V>(recurrentPre, preStride, gathered, hStride, n, recurrentWeights + PANEL, <usize>(1 + hidden) * PANEL, panels, hidden, false);
     for (let s = 0; s < n; s++) {
       const fromState = recurrentPre + <usize>s * preStride;
-      if (extras) gatesOfAnyKind<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks, extras);
+      if (ended(lengths, lengthStride, s, time)) memory.fill(out, 0, hBytes);
+      else if (extras) gatesOfAnyKind<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks, extras);
       else plainGates<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks);
       pre += preStride;
       out += yStride;
@@ -90,7 +93,7 @@ export function gruResetBeforeStep<V>(args: usize, slots: usize, n: i32, steps: 
   const inputs = <i32>arg(args, 5), hidden = <i32>arg(args, 6);
   const hAt = arg(args, 7), candidateWeights = arg(args, 8), scratch = arg(args, 9);
   const backwards = arg(args, 10) != 0;
-  const extras = arg(args, 11);
+  const extras = arg(args, 11), lengths = arg(args, 12), lengthStride = arg(args, 13);
 
   const blocks = (hidden + 3) >> 2;
   const gatePanels = (blocks + 1) >> 1, candidatePanels = (blocks + 3) >> 2;
@@ -105,7 +108,8 @@ export function gruResetBeforeStep<V>(args: usize, slots: usize, n: i32, steps: 
   product<V>(scratch, gateStride, x, xStride, rows, gateWeights + PANEL, panelBytes, gatePanels, inputs, false);
   product<V>(candidates, candidateStride, x, xStride, rows, candidateWeights + PANEL, panelBytes, candidatePanels, inputs, false);
   for (let step = 0; step < steps; step++) {
-    const first = (backwards ? steps - 1 - step : step) * n;
+    const time = backwards ? steps - 1 - step : step;
+    const first = time * n;
     const pre = scratch + <usize>first * gateStride;
     const candidate = candidates + <usize>first * candidateStride;
     const out = y + <usize>first * yStride;
@@ -117,7 +121,8 @@ export function gruResetBeforeStep<V>(args: usize, slots: usize, n: i32, steps: 
     product<V>(candidate, candidateStride, gathered, hStride, n, candidateWeights + recurrentRows, panelBytes, candidatePanels, hidden, true);
     for (let s = 0; s < n; s++) {
       const row = <usize>s;
-      update<V>(pre + row * gateStride, candidate + row * candidateStride, slotOf(slots, s) + hAt, out + row * yStride, blocks, extras);
+      if (ended(lengths, lengthStride, s, time)) memory.fill(out + row * yStride, 0, hBytes);
+      else update<V>(pre + row * gateStride, candidate + row * candidateStride, slotOf(slots, s) + hAt, out + row * yStride, blocks, extras);
     }
   }
 }

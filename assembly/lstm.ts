@@ -9,14 +9,15 @@
 // of them, beside I + H multiply-adds. So every cell shares one product loop, and the loop keeps its registers.
 //
 // Argument words: 0 x, 1 x stride, 2 y, 3 y stride, 4 weights, 5 I, 6 H, 7 h in the slot, 8 c in the slot, 9 scratch,
-// 10 steps run backwards, 11 extras or 0, 12 projection or 0 ([P / 16][1 + H][16]), 13 P.
+// 10 steps run backwards, 11 extras or 0, 12 projection or 0 ([P / 16][1 + H][16]), 13 P, 14 lengths of sequences or 0,
+// 15 stride of the lengths. Past the end of its sequence a stream keeps its state, and its outputs are 0.
 // Extras: 0 peepholes [3][4 * ceil(H / 4)] i, o, f or 0, 1 clip (f32, 0 for none), 2 coupled,
 // 3.. three activations f, g, h of (code, alpha, beta).
 // Scratch: [rows][panels * 64 bytes] pre-activations, then [n] rows of the recurrent state (or x beside h, for one
 // row), then, with a projection, [n] rows of unprojected outputs and one projected row of whole panels.
 
 import { activate, sigmoidOf, tanhOf } from './activation';
-import { align16, arg, argFloat, copyWords, slotOf } from './memory';
+import { align16, arg, argFloat, copyWords, ended, slotOf } from './memory';
 import { PANEL, product, rowProduct } from './product';
 import { add, lower, mul, splat, sub, upper } from './vector';
 
@@ -27,6 +28,7 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
   const hAt = arg(args, 7), cAt = arg(args, 8), scratch = arg(args, 9);
   const backwards = arg(args, 10) != 0;
   const extras = arg(args, 11), projection = arg(args, 12), projected = <i32>arg(args, 13);
+  const lengths = arg(args, 14), lengthStride = arg(args, 15);
 
   const panels = (hidden + 3) >> 2;
   const recurrent = projection ? projected : hidden;
@@ -50,7 +52,8 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
     product<V>(scratch, preStride, x, xStride, rows, inputWeights, panelBytes, panels, inputs, false);
   }
   for (let step = 0; step < steps; step++) {
-    const first = (backwards ? steps - 1 - step : step) * n;
+    const time = backwards ? steps - 1 - step : step;
+    const first = time * n;
     const pre = scratch + <usize>first * preStride;
     let out = y + <usize>first * yStride;
     if (!joined) {
@@ -60,7 +63,9 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
     for (let s = 0; s < n; s++) {
       const slot = slotOf(slots, s);
       const row = pre + <usize>s * preStride;
-      if (projection) {
+      if (ended(lengths, lengthStride, s, time)) {
+        memory.fill(out, 0, stateBytes);
+      } else if (projection) {
         const full = unprojected + <usize>s * (<usize>panels << 4);
         gates<V>(row, slot + cAt, full, full, panels, extras);
         const short = unprojected + <usize>n * (<usize>panels << 4);

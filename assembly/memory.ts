@@ -36,3 +36,12 @@ export function copyWords(to: usize, from: usize, bytes: usize): void {
   const end = from + bytes;
   for (; from < end; from += 4, to += 4) store<u32>(to, load<u32>(from));
 }
+
+/**
+ * Whether stream s has a step `step`: a cell whose sequences differ in length gets their lengths as a value, one i32 in each
+ * row; the address is 0 where all have all steps.
+ */
+// @ts-ignore: decorator
+@inline export function ended(lengths: usize, stride: usize, s: i32, step: i32): bool {
+  return lengths != 0 && step >= load<i32>(lengths + <usize>s * stride);
+}

@@ -2,12 +2,13 @@
 //
 // Weights: [ceil(H / 16)][1 + I + H][16]; row 0 of a panel is the bias.
 // Argument words: 0 x, 1 x stride, 2 y, 3 y stride, 4 weights, 5 I, 6 H, 7 h in the slot, 8 unused, 9 scratch,
-// 10 steps run backwards, 11 activation code, 12 alpha, 13 beta, 14 clip (f32, 0 for none).
+// 10 steps run backwards, 11 activation code, 12 alpha, 13 beta, 14 clip (f32, 0 for none), 15 lengths of sequences or 0,
+// 16 stride of the lengths. Past the end of its sequence a stream keeps its state, and its outputs are 0.
 // Scratch: [rows][panels * 64 bytes] pre-activations, then [n] rows of h (or x beside h, for one row).
 
 import { activateRow } from './activation';
 import { clipped } from './lstm';
-import { align16, arg, argFloat, copyWords, slotOf } from './memory';
+import { align16, arg, argFloat, copyWords, ended, slotOf } from './memory';
 import { PANEL, product, rowProduct } from './product';
 
 export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void {
@@ -18,6 +19,7 @@ export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
   const backwards = arg(args, 10) != 0;
   const code = <i32>arg(args, 11);
   const alpha = argFloat(args, 12), beta = argFloat(args, 13), clip = argFloat(args, 14);
+  const lengths = arg(args, 15), lengthStride = arg(args, 16);
 
   const panels = (hidden + 15) >> 4;
   const rows = n * steps;
@@ -35,7 +37,8 @@ export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
     product<V>(scratch, preStride, x, xStride, rows, weights + PANEL, panelBytes, panels, inputs, false);
   }
   for (let step = 0; step < steps; step++) {
-    const first = (backwards ? steps - 1 - step : step) * n;
+    const time = backwards ? steps - 1 - step : step;
+    const first = time * n;
     const pre = scratch + <usize>first * preStride;
     if (rows > 1) {
       for (let s = 0; s < n; s++) copyWords(gathered + <usize>s * hStride, slotOf(slots, s) + hAt, hBytes);
@@ -44,6 +47,10 @@ export function rnnStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
     }
     for (let s = 0; s < n; s++) {
       const row = pre + <usize>s * preStride;
+      if (ended(lengths, lengthStride, s, time)) {
+        memory.fill(y + <usize>(first + s) * yStride, 0, hBytes);
+        continue;
+      }
       if (clip > 0) {
         for (let at = row; at < row + hStride; at += sizeof<V>()) store<V>(at, clipped<V>(load<V>(at), clip));
       }

@@ -16,6 +16,7 @@ import {
   referenceActivations,
   referenceClip,
   referenceRecurrence,
+  SEQUENCE_LENS,
   summedBias,
   W,
 } from './recurrent.js';
@@ -28,6 +29,7 @@ export const gru: Operator = {
   op: 'GRU',
   attributes: [...RECURRENT_ATTRIBUTES, 'linear_before_reset'],
   inputs: [3, 6],
+  integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, GATES, false),
   lower(node) {
     const shape = readRecurrent(node, GATES);
@@ -35,10 +37,10 @@ export const gru: Operator = {
       throw node.malformed('R has the wrong shape', `${shape.hidden} columns`, `${shape.recurrent}`, R);
     const calls = recurrentCalls(node, shape);
     const after = node.integer('linear_before_reset', 0) !== 0;
-    for (const [d, { rows, sizes, backwards }] of calls.entries()) {
+    for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
       const extras = packExtras(node, shape, d);
-      if (after) lowerResetAfter(node, shape, d, { rows, sizes, backwards, extras });
-      else lowerResetBefore(node, shape, d, { rows, sizes, backwards, extras });
+      if (after) lowerResetAfter(node, shape, d, { rows, sizes, backwards, extras, lengths });
+      else lowerResetBefore(node, shape, d, { rows, sizes, backwards, extras, lengths });
     }
     lowerFinalHidden(node, calls);
   },
@@ -49,6 +51,7 @@ interface Words {
   sizes: Record<string, Argument>;
   backwards: number;
   extras: Argument;
+  lengths: Record<string, Argument>;
 }
 
 function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: number, words: Words): void {
@@ -68,6 +71,7 @@ function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: numbe
     scratch: node.scratch(width, width + align16(hidden * 4), 0),
     backwards: words.backwards,
     extras: words.extras,
+    ...words.lengths,
   });
 }
 
@@ -92,6 +96,7 @@ function lowerResetBefore(node: Lowering, { inputs, hidden }: Recurrent, d: numb
     scratch: node.scratch(packedCount(gates.length, 0) * 4 + packedCount(hidden, 0) * 4, align16(hidden * 4), 0),
     backwards: words.backwards,
     extras: words.extras,
+    ...words.lengths,
   });
 }
 

@@ -17,6 +17,7 @@ import {
   referenceActivations,
   referenceClip,
   referenceRecurrence,
+  SEQUENCE_LENS,
   summedBias,
   W,
 } from './recurrent.js';
@@ -30,6 +31,7 @@ export const lstm: Operator = {
   op: 'LSTM',
   attributes: [...RECURRENT_ATTRIBUTES, 'input_forget'],
   inputs: [3, 8],
+  integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, GATES, true),
   lower,
 };
@@ -49,7 +51,7 @@ function lower(node: Lowering): void {
   if (node.has(PROJECTION)) node.expectShape(PROJECTION, 'W_hr', [directions, recurrent, hidden]);
   const calls = recurrentCalls(node, shape);
   const panels = Math.ceil(hidden / 4);
-  for (const [d, { rows, sizes, backwards }] of calls.entries()) {
+  for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
     const c = node.recurrentState(directions > 1 ? `c${d}` : 'c', hidden, INITIAL_C, 2, d, directions);
     const projected = node.has(PROJECTION);
     node.call('lstm', {
@@ -66,6 +68,7 @@ function lower(node: Lowering): void {
       extras: packExtras(node, shape, d),
       projection: projected ? packProjection(node, shape, d) : 0,
       P: projected ? recurrent : 0,
+      ...lengths,
     });
     if (node.wanted(2)) {
       node.needsSingleSteps();

@@ -98,6 +98,8 @@ export interface Operator {
   readonly inputs: readonly [number, number];
   /** Whether it moves numbers without computing with them, so that values of integers may pass; others take float32. */
   readonly anyType?: boolean;
+  /** Inputs that are integers, which an operator that computes with float32 reads by themselves: lengths. */
+  readonly integers?: readonly number[];
   /** The types and shapes of the outputs, from those of the inputs. */
   infer(node: NodeReader): ValueType[];
   /** Packs weights and lists kernel calls. */

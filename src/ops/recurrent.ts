@@ -6,6 +6,9 @@ import type { NodeReader } from './node.js';
 import type { Argument, GraphNode, Lowering, ReferenceTensor, StateHandle, ValueType } from './operator.js';
 import { roundUp } from './pack.js';
 
+/** Operators that carry a state from step to step. */
+export const CELLS: ReadonlySet<string> = new Set(['LSTM', 'LSTMP', 'GRU', 'RNN']);
+
 export const RECURRENT_ATTRIBUTES = [
   'activation_alpha',
   'activation_beta',
@@ -21,7 +24,7 @@ export const X = 0;
 export const W = 1;
 export const R = 2;
 export const B = 3;
-const SEQUENCE_LENS = 4;
+export const SEQUENCE_LENS = 4;
 export const INITIAL_H = 5;
 export const PEEPHOLES = 7;
 export const PROJECTION = 8;
@@ -55,9 +58,7 @@ export function readRecurrent(node: NodeReader, gates: number): Recurrent {
   node.expectShape(W, 'W', [directions, gates * hidden, inputs]);
   node.expectShape(R, 'R', [directions, gates * hidden, recurrent]);
   if (node.has(B)) node.expectShape(B, 'B', [directions, 2 * gates * hidden]);
-  if (node.has(SEQUENCE_LENS)) {
-    throw node.unsupported('sequence_lens', 'sequences of one length', 'lengths as input 4', 'Run each sequence alone');
-  }
+  if (node.has(SEQUENCE_LENS)) checkLengths(node);
   const clip = node.number('clip', 0);
   if (!(clip >= 0)) throw node.wrongAttribute('clip', 'a positive number');
   return {
@@ -68,6 +69,20 @@ export function readRecurrent(node: NodeReader, gates: number): Recurrent {
     backwards: (d) => direction === 'reverse' || d === 1,
     clip,
   };
+}
+
+/** Lengths of sequences: integers, one for each. */
+function checkLengths(node: NodeReader): void {
+  const { type, shape } = node.typeOf(SEQUENCE_LENS);
+  const [time, batch] = node.shape(X);
+  if (node.constant(SEQUENCE_LENS)) {
+    const hint = 'Make them an input, or leave them out where every sequence has all steps';
+    throw node.unsupported('sequence_lens is a constant', 'an input', `[${shape.join(', ')}]`, hint);
+  }
+  const sequences = node.integer('layout', 0) === 1 ? time : batch;
+  if ((type === 'int32' || type === 'int64') && shape.length === 1 && shape[0] === sequences) return;
+  const found = `${type} [${shape.join(', ')}]`;
+  throw node.malformed('sequence_lens has the wrong shape', `int32 [${sequences}]`, found, SEQUENCE_LENS);
 }
 
 const recurrentInputs = (node: NodeReader): Dim => node.shape(W)[2];
@@ -143,6 +158,8 @@ export interface RecurrentCall {
   rows: { x: Argument; xStride: Argument; y: Argument; yStride: Argument };
   sizes: { I: number; H: number; h: Argument };
   backwards: number;
+  /** What the three kernels' calls end with: the lengths of the sequences, where they differ. */
+  lengths: { lengths: Argument; lengthStride: Argument };
   /** The state h, and the value that holds Y. */
   h: StateHandle;
   yValue: string;
@@ -153,25 +170,32 @@ export function recurrentCalls(node: Lowering, shape: Recurrent): RecurrentCall[
   const { inputs, hidden, recurrent, directions, backwards } = shape;
   if (directions > 1) node.needsWholeSequence('it runs in both directions');
   else if (backwards(0)) node.needsWholeSequence('it runs backwards');
+  else if (node.has(SEQUENCE_LENS)) node.needsWholeSequence('it is told the length of every sequence');
   const x = node.input(X);
   const y = node.wanted(0) ? node.output(0) : node.temporary('Y', directions * recurrent);
   const { value } = y.address as { value: string };
+  const given = node.has(SEQUENCE_LENS) ? node.input(SEQUENCE_LENS) : { address: 0, stride: 0 };
+  const lengths = { lengths: given.address, lengthStride: given.stride };
   return Array.from({ length: directions }, (_, d) => {
     const h = node.recurrentState(directions > 1 ? `h${d}` : 'h', recurrent, INITIAL_H, 1, d, directions);
     return {
       rows: { x: x.address, xStride: x.stride, y: { value, offset: d * recurrent * 4 }, yStride: y.stride },
       sizes: { I: inputs, H: hidden, h: { state: h.name } },
       backwards: backwards(d) ? 1 : 0,
+      lengths,
       h,
       yValue: value,
     };
   });
 }
 
-/** Y_h: the rows of Y where the cell runs forward alone (each row is the state after it), else copied from the states. */
+/**
+ * Y_h: the rows of Y where the cell runs forward alone over all steps (each row is the state after it), else copied from
+ * the states.
+ */
 export function lowerFinalHidden(node: Lowering, calls: readonly RecurrentCall[]): void {
   if (!node.wanted(1)) return;
-  if (calls.length === 1 && !calls[0].backwards) node.alias(1, calls[0].yValue);
+  if (calls.length === 1 && !calls[0].backwards && !node.has(SEQUENCE_LENS)) node.alias(1, calls[0].yValue);
   else for (const [d, { h }] of calls.entries()) node.readState(1, h, d * h.size * 4);
 }
 
@@ -222,8 +246,9 @@ export function referenceRecurrence(
       const at = stateAt(d, n);
       const h = (inputs[INITIAL_H]?.data ?? finalH).slice(at * P, (at + 1) * P);
       const c = (inputs[6]?.data ?? finalC).slice(at * H, (at + 1) * H);
-      for (let i = 0; i < T; i++) {
-        const t = direction === 'reverse' || d === 1 ? T - 1 - i : i;
+      const length = inputs[SEQUENCE_LENS]?.data[n] ?? T;
+      for (let i = 0; i < length; i++) {
+        const t = direction === 'reverse' || d === 1 ? length - 1 - i : i;
         const from = (batchFirst ? n * T + t : t * N + n) * I;
         const row = x.data.subarray(from, from + I);
         const previous = h.slice();

@@ -13,6 +13,7 @@ import {
   referenceActivations,
   referenceClip,
   referenceRecurrence,
+  SEQUENCE_LENS,
   summedBias,
   W,
 } from './recurrent.js';
@@ -24,13 +25,14 @@ export const rnn: Operator = {
   op: 'RNN',
   attributes: RECURRENT_ATTRIBUTES,
   inputs: [3, 6],
+  integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, 1, false),
   lower(node) {
     const shape = readRecurrent(node, 1);
     const { inputs, hidden, recurrent, directions, clip } = shape;
     if (recurrent !== hidden) throw node.malformed('R has the wrong shape', `${hidden} columns`, `${recurrent}`, R);
     const calls = recurrentCalls(node, shape);
-    for (const [d, { rows, sizes, backwards }] of calls.entries()) {
+    for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
       const [activation] = readActivations(node, DEFAULTS, directions, d) ?? [activationArguments('Tanh')];
       node.call('rnn', {
         ...rows,
@@ -46,6 +48,7 @@ export const rnn: Operator = {
         backwards,
         ...activationWords(activation),
         clip: { float: clip },
+        ...lengths,
       });
     }
     lowerFinalHidden(node, calls);

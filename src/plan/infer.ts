@@ -3,9 +3,7 @@ import { checkGraph } from '../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, TIME } from '../graph/graph.js';
 import { NodeReader } from '../ops/node.js';
 import type { Operator, Operators, ValueType } from '../ops/operator.js';
-
-/** Operators that carry a state from step to step. */
-const CELLS: ReadonlySet<string> = new Set(['LSTM', 'LSTMP', 'GRU', 'RNN']);
+import { CELLS } from '../ops/recurrent.js';
 
 /** Types and shapes of every value, and the nodes in an order in which they can run. */
 export interface TypedGraph {
@@ -47,9 +45,9 @@ export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
     if (node.op === 'Linear') throw unknownOperator(node, operators);
     const operator = operatorOf(node, operators);
     const results = operator.infer(readerOf(node, types, graph));
-    for (const name of node.inputs) {
+    for (const [i, name] of node.inputs.entries()) {
       const type = types.get(name)?.type ?? 'float32';
-      if (operator.anyType || type === 'float32') continue;
+      if (operator.anyType || operator.integers?.includes(i) || type === 'float32') continue;
       throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
     }
     for (const [i, name] of node.outputs.entries()) {

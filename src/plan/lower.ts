@@ -6,8 +6,19 @@ import type { KernelName } from '../ops/kernels.js';
 import { NodeReader } from '../ops/node.js';
 import type { Argument, Lowering, Operand, Operators, StateHandle, ValueType } from '../ops/operator.js';
 import { roundUp } from '../ops/pack.js';
+import { CELLS, SEQUENCE_LENS } from '../ops/recurrent.js';
 import { operatorOf, type TypedGraph } from './infer.js';
-import type { Packers, Plan, PlanCall, PlanLayer, PlanPort, PlanRecord, PlanState, PlanWeights } from './plan.js';
+import type {
+  Packers,
+  Plan,
+  PlanCall,
+  PlanCarried,
+  PlanLayer,
+  PlanPort,
+  PlanRecord,
+  PlanState,
+  PlanWeights,
+} from './plan.js';
 
 /** Everything of a plan but where its values lie. */
 export type LoweredGraph = Omit<Plan, 'values' | 'rowBytes' | 'modules'> & {
@@ -79,6 +90,7 @@ class Lowerer {
       parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
       widths: this.widths,
       states: this.states,
+      carried: this.graph.states.map((pair) => this.carried(pair)),
       slotBytes: this.slotBytes,
       weights: this.weights,
       packers: this.packers,
@@ -166,6 +178,12 @@ class Lowerer {
     return toFloat32(tensor).subarray((part * size) / parts, ((part + 1) * size) / parts);
   }
 
+  private carried({ input, output, shape }: StatePair): PlanCarried {
+    const names = this.states.map(({ name }) => name);
+    const parts = names.filter((name) => name === `${input}.0` || name === `${input}.1`);
+    return { input, output, shape, states: names.includes(input) ? [input] : parts };
+  }
+
   private port(name: string, type: PlanPort['type'], shape: Dim[]): PlanPort {
     const size = rowWidth(shape);
     const constant = this.graph.tensors.has(this.resolve(name));
@@ -173,11 +191,17 @@ class Lowerer {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'an output that is a constant', { tensor: name });
     }
     const { address } = this.valueOperand(name, size);
-    const limits = this.nodes
-      .filter((node) => node.op === 'Gather' && this.resolve(node.inputs[1]) === this.resolve(name))
-      .map((node) => Number(this.types.get(node.inputs[0])!.shape[0]));
     const { value } = address as { value: string };
-    return { name, type, shape, size, value, ...(limits.length > 0 ? { limit: Math.min(...limits) } : {}) };
+    const takes = (node: GraphNode, i: number) => this.resolve(node.inputs[i] ?? '') === value;
+    const limits = this.nodes
+      .filter((node) => node.op === 'Gather' && takes(node, 1))
+      .map((node) => Number(this.types.get(node.inputs[0])!.shape[0]));
+    const lengths = type !== 'float32' && this.nodes.some((node) => CELLS.has(node.op) && takes(node, SEQUENCE_LENS));
+    return {
+      ...{ name, type, shape, size, value },
+      ...(limits.length > 0 ? { limit: Math.min(...limits) } : {}),
+      ...(lengths ? { lengths } : {}),
+    };
   }
 
   private layer(node: GraphNode): PlanLayer {

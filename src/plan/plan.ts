@@ -19,6 +19,8 @@ export interface PlanPort {
   value: string;
   /** Token numbers must be below this; absent where they are not tokens. */
   limit?: number;
+  /** Numbers are lengths of sequences: at most the steps of the call. */
+  lengths?: true;
 }
 
 /** A buffer of activations: `rows` rows of `stride` bytes, at `offset` * rows from the arena's first activation. */
@@ -36,6 +38,15 @@ export interface PlanState {
   offset: number;
   /** What a new stream begins with; zeros where absent. */
   initial?: Float32Array;
+}
+
+/** An explicit state of the graph: the names it comes in and goes out by, and the plan's states that hold its row. */
+export interface PlanCarried {
+  input: string;
+  output: string;
+  shape: Dim[];
+  /** One, or one for each direction, whose rows follow each other. */
+  states: string[];
 }
 
 /** Packed weights: `count` float32 at byte `offset` of the weights. */
@@ -81,6 +92,7 @@ export interface Plan {
   /** Bytes of activations for one row, all values together. */
   rowBytes: number;
   states: PlanState[];
+  carried: PlanCarried[];
   /** Bytes of a stream's slot. */
   slotBytes: number;
   weights: PlanWeights[];

@@ -91,34 +91,41 @@ export class Channel {
     });
   }
 
-  /** Refuses token numbers that are none. */
-  checkTokens(data: ArrayLike<number>): void {
+  /** Refuses token numbers that are none, and, in a call of `steps` steps, lengths beyond them. */
+  checkTokens(data: ArrayLike<number>, steps = 1): void {
     if (!this.integer) return;
-    const limit = this.port.limit ?? 2 ** 31;
+    const limit = this.port.lengths ? steps + 1 : (this.port.limit ?? 2 ** 31);
     if (data instanceof Float64Array && allTokens64(data, limit)) return;
     if (data instanceof Float32Array && allTokens32(data, limit)) return;
     for (let i = 0; i < data.length; i++) {
       if (Number.isInteger(data[i]) && data[i] >= 0 && data[i] < limit) continue;
-      throw new RivuletError('INVALID_INPUT', `number ${i} of "${this.port.name}" is no token`, {
-        tensor: this.port.name,
-        expected: `an integer from 0 to ${limit - 1}`,
-        found: String(data[i]),
-      });
+      throw new RivuletError(
+        'INVALID_INPUT',
+        `number ${i} of "${this.port.name}" is no ${this.port.lengths ? 'length' : 'token'}`,
+        {
+          tensor: this.port.name,
+          expected: `an integer from 0 to ${limit - 1}`,
+          found: String(data[i]),
+        },
+      );
     }
   }
 
-  /** Refuses NaN, infinities and what becomes one as float32. */
   checkFinite(data: ArrayLike<number>): void {
-    if (this.integer) return;
-    for (let i = 0; i < data.length; i++) {
-      if (Number.isFinite(Math.fround(data[i]))) continue;
-      throw new RivuletError('NON_FINITE_INPUT', `number ${i} of "${this.port.name}" is not finite`, {
-        tensor: this.port.name,
-        expected: 'finite float32',
-        found: String(data[i]),
-        hint: "Clean the data, or load the model with nonFinite: 'propagate'",
-      });
-    }
+    if (!this.integer) checkFinite(this.port.name, data);
+  }
+}
+
+/** Refuses NaN, infinities and what becomes one as float32. */
+export function checkFinite(name: string, data: ArrayLike<number>): void {
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(Math.fround(data[i]))) continue;
+    throw new RivuletError('NON_FINITE_INPUT', `number ${i} of "${name}" is not finite`, {
+      tensor: name,
+      expected: 'finite float32',
+      found: String(data[i]),
+      hint: "Clean the data, or load the model with nonFinite: 'propagate'",
+    });
   }
 }
 

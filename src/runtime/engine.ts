@@ -1,7 +1,7 @@
 import { RivuletError } from '../errors.js';
-import type { Plan, Planned } from '../plan/plan.js';
+import type { Plan, PlanCarried, Planned } from '../plan/plan.js';
 import { Arena } from './arena.js';
-import { Channel } from './channel.js';
+import { Channel, checkFinite } from './channel.js';
 import { BUILDS, type Build, instantiateKernels, type KernelExports, type KernelSet } from './kernels.js';
 import { Program } from './program.js';
 import { SlotPool } from './slots.js';
@@ -77,11 +77,14 @@ export class Engine {
     for (let i = 0; i < outputs.length; i++) outputs[i].read(arena, 0, 0, 0);
   }
 
-  /** Checks all the input of a longer call before its first step, so that a refusal leaves every state as it was. */
-  checkInputs(rows: number): void {
+  /**
+   * Checks all the input of a call of `rows` rows, `steps` steps of each stream, before the first of them, so that a refusal
+   * leaves every state as it was.
+   */
+  checkInputs(rows: number, steps = rows): void {
     for (const channel of this.inputs) {
       if (!channel.inner) channel.checkLength(channel.data, rows * channel.port.size, 'input');
-      channel.checkTokens(channel.data);
+      channel.checkTokens(channel.data, steps);
       if (this.nonFinite === 'reject') channel.checkFinite(channel.data);
     }
   }
@@ -140,6 +143,36 @@ export class Engine {
       this.arena.f32.set(state.subarray(at, at + size), (slot + offset) / 4);
       at += size;
     }
+  }
+
+  /** Checks what an explicit state is to begin with. */
+  checkState(name: string, data: ArrayLike<number>): void {
+    if (this.nonFinite === 'reject') checkFinite(name, data);
+  }
+
+  /** The row of an explicit state, its parts one after the other. */
+  readCarried(slot: number, { states }: PlanCarried): Float32Array {
+    const parts = states.map((name) => this.rowOf(slot, name));
+    const row = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of parts) {
+      row.set(part, at);
+      at += part.length;
+    }
+    return row;
+  }
+
+  writeCarried(slot: number, { states }: PlanCarried, valueAt: (i: number) => number): void {
+    let at = 0;
+    for (const name of states) {
+      const row = this.rowOf(slot, name);
+      for (let i = 0; i < row.length; i++) row[i] = valueAt(at++);
+    }
+  }
+
+  private rowOf(slot: number, name: string): Float32Array {
+    const { offset, size } = this.plan.states.find((state) => state.name === name)!;
+    return this.arena.f32.subarray((slot + offset) / 4, (slot + offset) / 4 + size);
   }
 
   private bind(): void {

@@ -99,34 +99,56 @@ export class Model {
     output.checkLength(result, rows * output.port.size, 'out');
     engine.inputs[0].attach(inputs, steps);
     output.attach(result, steps);
-    engine.checkInputs(rows);
+    engine.checkInputs(rows, steps);
     engine.advance(slots, n, steps);
     return result;
   }
 
   /**
-   * The whole graph at once on whole sequences, from the initial state, as its trainer would run it: shapes as the ports
-   * declare them, with any T and N. Outputs come back by name. Works for bidirectional models too; no stream is touched.
+   * The whole graph at once on whole sequences, as its trainer would run it: shapes as the ports declare them, with any T
+   * and N. Outputs come back by name, and so do the explicit states after the last step. Explicit states begin as given by
+   * name among the inputs, the others as in a new stream. Works for bidirectional models too; no stream is touched.
    */
   run(inputs: Readonly<Record<string, ShapedArray>>): Record<string, ShapedArray<Float32Array>> {
     const engine = this.ready();
-    const sizes = bindSymbols(this.engine.plan.inputs, inputs);
+    const { carried } = engine.plan;
+    const begun = carried.filter(({ input }) => inputs[input] !== undefined);
+    const begins = begun.map(({ input, shape }) => ({ name: input, shape }));
+    const sizes = bindSymbols([...engine.plan.inputs, ...begins], inputs);
     const steps = sizes.get(TIME) ?? 1;
     const n = sizes.get(BATCH) ?? 1;
     for (const channel of engine.inputs) {
       attachShaped(channel, inputs[channel.port.name].data, inputs[channel.port.name].shape);
     }
     const results: Record<string, ShapedArray<Float32Array>> = {};
-    for (const channel of engine.outputs) {
-      const shape = channel.port.shape.map((dim) => (typeof dim === 'number' ? dim : (sizes.get(dim) ?? 1)));
+    const result = (name: string, dims: readonly Dim[]) => {
+      const shape = dims.map((dim) => (typeof dim === 'number' ? dim : (sizes.get(dim) ?? 1)));
       const data = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
+      results[name] = { data, shape };
+      return results[name];
+    };
+    for (const channel of engine.outputs) {
+      const { data, shape } = result(channel.port.name, channel.port.shape);
       attachShaped(channel, data, shape);
-      results[channel.port.name] = { data, shape };
     }
-    engine.checkInputs(n * steps);
+    engine.checkInputs(n * steps, steps);
+    for (const { input } of begun) engine.checkState(input, inputs[input].data);
     const slots = Array.from({ length: n }, () => engine.pool.take());
     try {
+      for (const state of begun) {
+        const { data, shape } = inputs[state.input];
+        const { at, stride } = rowsOf(state.shape, shape, BATCH);
+        for (const [s, slot] of slots.entries()) engine.writeCarried(slot, state, (i) => data[s * stride + at[i]]);
+      }
       engine.advance(slots, n, steps);
+      for (const state of carried) {
+        if (results[state.output]) continue;
+        const { data, shape } = result(state.output, state.shape);
+        const { at, stride } = rowsOf(state.shape, shape, BATCH);
+        for (const [s, slot] of slots.entries()) {
+          for (const [i, value] of engine.readCarried(slot, state).entries()) data[s * stride + at[i]] = value;
+        }
+      }
     } finally {
       for (const slot of slots) engine.pool.give(slot);
     }
@@ -186,7 +208,10 @@ function publicPort({ name, type, shape, size }: PlanPort): Port {
 }
 
 /** What T and N are, from the shapes given; every port must agree. */
-function bindSymbols(ports: readonly PlanPort[], inputs: Readonly<Record<string, ShapedArray>>): Map<string, number> {
+function bindSymbols(
+  ports: readonly Pick<PlanPort, 'name' | 'shape'>[],
+  inputs: Readonly<Record<string, ShapedArray>>,
+): Map<string, number> {
   const sizes = new Map<string, number>();
   const unknown = Object.keys(inputs).find((name) => !ports.some((port) => port.name === name));
   if (unknown !== undefined) throw shapeError(unknown, `inputs ${ports.map(({ name }) => name).join(', ')}`, unknown);
@@ -211,20 +236,22 @@ function bindSymbols(ports: readonly PlanPort[], inputs: Readonly<Record<string,
 
 /** Rows of a port in an array of `shape`: T and N may stand anywhere in it, or be absent. */
 function attachShaped(channel: Channel, data: ArrayLike<number>, shape: readonly number[]): void {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, dim) => product * dim, 1));
-  const strideOf = (symbol: string) => {
-    const axis = channel.port.shape.indexOf(symbol);
-    return axis < 0 ? 0 : strides[axis];
-  };
-  let inner = [0];
-  for (const [axis, dim] of channel.port.shape.entries()) {
-    if (typeof dim !== 'number') continue;
-    inner = inner.flatMap((at) => Array.from({ length: dim }, (_, i) => at + i * strides[axis]));
-  }
+  const { at, stride } = rowsOf(channel.port.shape, shape, BATCH);
   channel.data = data;
-  channel.stepStride = strideOf(TIME);
-  channel.streamStride = strideOf(BATCH);
-  channel.inner = Int32Array.from(inner);
+  channel.stepStride = rowsOf(channel.port.shape, shape, TIME).stride;
+  channel.streamStride = stride;
+  channel.inner = at;
+}
+
+/** Where the numbers of a row lie in an array of `shape`, and how far it is along `symbol` from a row to the next. */
+function rowsOf(dims: readonly Dim[], shape: readonly number[], symbol: string): { at: Int32Array; stride: number } {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, dim) => product * dim, 1));
+  let at = [0];
+  for (const [axis, dim] of dims.entries()) {
+    if (typeof dim !== 'number') continue;
+    at = at.flatMap((from) => Array.from({ length: dim }, (_, i) => from + i * strides[axis]));
+  }
+  return { at: Int32Array.from(at), stride: strides[dims.indexOf(symbol)] ?? 0 };
 }
 
 function shapeError(name: string, expected: string, found: string): RivuletError {

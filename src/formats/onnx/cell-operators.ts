@@ -50,9 +50,10 @@ export function cell(node: NodeContext, initialStates: InitialState[]): void {
   // A final state may be wanted by what selects the last step, which comes later.
   const final = give(1, stateShape)!;
   const cellState = op === 'LSTM' ? give(2, stateShape) : undefined;
-  if (y && directions === 1 && attributes.direction !== 'reverse') y.last = () => final;
-
   if (inputs[4] && coversAll(node, inputs[4], time)) inputs[4] = undefined;
+  // Past the end of its sequence the output is 0, so the last step is the final state only where all have all steps.
+  if (inputs[4]?.shape?.length === 1) unify(batch, inputs[4].shape[0]);
+  else if (y && !inputs[4] && directions === 1 && attributes.direction !== 'reverse') y.last = () => final;
   for (const [i, state] of [
     [5, final],
     [6, cellState],

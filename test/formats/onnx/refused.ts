@@ -5,23 +5,6 @@ import type { ErrorCode } from '../../../src/errors.js';
  * one that runs would have to put it here.
  */
 
-/** Of onnx_sweep, as the files are: lengths of sequences come in at run time. */
-export const REFUSED_SWEEP: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
-  UNSUPPORTED_OPERATOR: [
-    'gru_bidirectional_sl1_init0',
-    'gru_forward_sl1_init1',
-    'gru_reverse_sl1_init1',
-    'lstm_bidirectional_sl1_init0',
-    'lstm_bidirectional_sl1_init1',
-    'lstm_forward_sl1_init0',
-    'lstm_reverse_sl1_init0',
-    'lstm_reverse_sl1_init1',
-    'rnn_bidirectional_sl1_init0',
-    'rnn_forward_sl1_init0',
-    'rnn_forward_sl1_init1',
-  ],
-};
-
 /** Of onnx_node_other. */
 export const REFUSED_OPERATORS: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
   INVALID_GRAPH: ['test_shape_start_greater_than_end'],
