@@ -3,6 +3,7 @@ import { RivuletError } from '../errors.js';
 import { benchVerb } from './bench.js';
 import { convertVerb } from './convert.js';
 import { evaluateVerb } from './evaluate.js';
+import { forecastVerb } from './forecast.js';
 import { generateVerb } from './generate.js';
 import type { Host, Verb } from './host.js';
 import { inspectVerb } from './inspect.js';
@@ -10,7 +11,7 @@ import { Arguments, columns, helpOf, UsageError } from './options.js';
 import { Output, printable } from './output.js';
 import { runVerb } from './run.js';
 
-const VERBS: readonly Verb[] = [generateVerb, inspectVerb, runVerb, evaluateVerb, convertVerb, benchVerb];
+const VERBS: readonly Verb[] = [generateVerb, inspectVerb, runVerb, evaluateVerb, forecastVerb, convertVerb, benchVerb];
 
 const EXIT_CODES = [
   ['0', 'done, or the reader of the output has gone'],

@@ -1,15 +1,15 @@
 import { addAbortSignal } from 'node:stream';
 import { RivuletError } from '../errors.js';
 import type { Port, Stream } from '../index.js';
-import { CsvSplitter, formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writeCsv } from '../io/csv.js';
+import { formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writeCsv } from '../io/csv.js';
 import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
 import { ARCHITECTURE, MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
+import { recordsOf, STDIN } from './records.js';
 import { NPY_START, portsOf, readSeries, runSeries, wrongWidth } from './series.js';
 
-const STDIN = 'standard input';
 const FORMATS = ['csv', 'npy'] as const;
 
 export const runVerb: Verb = {
@@ -114,21 +114,6 @@ async function answerLines(
     stream.step(x, y);
     await stdout.write(`${formatCsvLine(y)}\n`);
   }
-}
-
-async function* recordsOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ text: string; line: number }> {
-  const splitter = new CsvSplitter({ file: STDIN });
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  const decode = (piece?: Uint8Array) => {
-    try {
-      return decoder.decode(piece, { stream: piece !== undefined });
-    } catch (cause) {
-      throw new RivuletError('INVALID_FILE', 'Not text in UTF-8', { file: STDIN, cause });
-    }
-  };
-  for await (const piece of pieces) yield* splitter.push(decode(piece));
-  yield* splitter.push(decode());
-  yield* splitter.end();
 }
 
 async function* resume(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -1,0 +1,21 @@
+import { RivuletError } from '../errors.js';
+import { CsvSplitter } from '../io/csv.js';
+
+/** What errors call it. */
+export const STDIN = 'standard input';
+
+/** The CSV records of standard input, as they arrive. */
+export async function* recordsOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ text: string; line: number }> {
+  const splitter = new CsvSplitter({ file: STDIN });
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined });
+    } catch (cause) {
+      throw new RivuletError('INVALID_FILE', 'Not text in UTF-8', { file: STDIN, cause });
+    }
+  };
+  for await (const piece of pieces) yield* splitter.push(decode(piece));
+  yield* splitter.push(decode());
+  yield* splitter.end();
+}
