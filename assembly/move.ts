@@ -22,3 +22,22 @@ export function moveStep(args: usize, slots: usize, n: i32, steps: i32): void {
     }
   }
 }
+
+/**
+ * y[i] = x[base[i] + index * stride], where index stands at place[i] of a row of whole numbers. A negative index counts
+ * from the end of the axis, which has `length` elements; one out of range gives 0.
+ * Argument words: 0 x, 1 x stride, 2 indices, 3 their stride, 4 y, 5 y stride, 6 list [numbers][base in bytes, place in
+ * bytes], 7 numbers in a row of y, 8 stride in bytes, 9 length.
+ */
+export function takeStep(args: usize, slots: usize, n: i32, steps: i32): void {
+  let x = arg(args, 0), indices = arg(args, 2), y = arg(args, 4);
+  const list = arg(args, 6), end = list + (arg(args, 7) << 3), stride = arg(args, 8), length = <i32>arg(args, 9);
+  for (let r = n * steps; r > 0; r--, x += arg(args, 1), indices += arg(args, 3), y += arg(args, 5)) {
+    let to = y;
+    for (let at = list; at < end; at += 8, to += 4) {
+      let index = load<i32>(indices + <usize>load<u32>(at, 4));
+      if (index < 0) index += length;
+      store<u32>(to, <u32>index < <u32>length ? load<u32>(x + <usize>load<u32>(at) + <usize>index * stride) : 0);
+    }
+  }
+}

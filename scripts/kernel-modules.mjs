@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 /** `multiplies`: holds multiply-adds, which the relaxed build fuses. A module's own data lies from `memoryBase` up to the next module's; the arena begins behind the last. */
 export const MODULES = [
   { module: 'core', entry: 'assembly/index.ts', memoryBase: 64, multiplies: true },
-  { module: 'tensor', entry: 'assembly/tensor.ts', memoryBase: 4096, multiplies: false },
+  { module: 'tensor', entry: 'assembly/tensor.ts', memoryBase: 4096, multiplies: true },
 ];
 
 /** The asserting builds are for the tests alone. */

@@ -22,6 +22,11 @@ export function isDataType(text: string): text is DataType {
   return Object.hasOwn(BYTES, text);
 }
 
+/** Whether elements are whole numbers or truth: what `toIntegers` reads. */
+export function isIntegral(type: DataType): boolean {
+  return !type.startsWith('float') && type !== 'bfloat16';
+}
+
 /** Bytes of one element. */
 export function bytesPerElement(type: DataType): number {
   return BYTES[type];

@@ -1,5 +1,11 @@
-import { transpose } from './move.js';
+import { conv, convTranspose, fusedConv } from './convolution.js';
+import { expand, pad, slice, split, tile, transpose, trilu } from './move.js';
+import { normalizationOperators } from './normalization.js';
 import type { Operators } from './operator.js';
+import { pointwiseOperators } from './pointwise.js';
+import { poolingOperators } from './pooling.js';
+import { gemm, matMul } from './product.js';
+import { reductionOperators } from './reduction.js';
 import { OPERATORS } from './registry.js';
 
 /**
@@ -8,5 +14,22 @@ import { OPERATORS } from './registry.js';
  */
 export const ALL_OPERATORS: Operators = new Map([
   ...OPERATORS,
-  ...[transpose].map((operator): [string, typeof operator] => [operator.op, operator]),
+  ...[
+    conv,
+    fusedConv,
+    convTranspose,
+    ...poolingOperators,
+    ...reductionOperators,
+    ...normalizationOperators,
+    ...pointwiseOperators,
+    matMul,
+    gemm,
+    transpose,
+    slice,
+    split,
+    expand,
+    tile,
+    pad,
+    trilu,
+  ].map((operator): [string, typeof operator] => [operator.op, operator]),
 ]);

@@ -1,13 +1,13 @@
 import type { Dim } from '../graph/graph.js';
 import type { NodeReader } from './node.js';
 import type { Lowering, Operator, Reference } from './operator.js';
+import { product, rowSize } from './rows.js';
 
-/** Elements before and from an axis on, of a row: T and N count for nothing. */
-function around(shape: readonly Dim[], axis: number): { outer: number; inner: number } {
-  const product = (dims: readonly Dim[]) =>
-    dims.reduce<number>((total, dim) => (typeof dim === 'number' ? total * dim : total), 1);
-  return { outer: product(shape.slice(0, axis)), inner: product(shape.slice(axis + 1)) };
-}
+/** Elements before and behind an axis, in a row. */
+const around = (shape: readonly Dim[], axis: number) => ({
+  outer: rowSize(shape.slice(0, axis)),
+  inner: rowSize(shape.slice(axis + 1)),
+});
 
 function concatAxis(node: NodeReader): number {
   const axis = node.axis(node.integer('axis', Number.NaN), node.shape(0).length);
@@ -118,8 +118,6 @@ function sliceBounds(node: NodeReader): { axis: number; start: number; end: numb
 }
 
 // ---- float64 references -------------------------------------------------------------------------------------------
-
-const product = (dims: readonly number[]) => dims.reduce((total, dim) => total * dim, 1);
 
 export const concatReference: Reference = (node, inputs) => {
   const parts = inputs.map((input) => input!);

@@ -20,7 +20,21 @@ export const KERNEL_MODULES = {
     'writeState',
   ],
   /** assembly/tensor.ts */
-  tensor: ['move'],
+  tensor: [
+    'move',
+    'take',
+    'convolution',
+    'causalConvolution',
+    'sequenceConvolution',
+    'pool',
+    'reduce',
+    'reduceTime',
+    'cumulativeSum',
+    'pointwise',
+    'where',
+    'matMul',
+    'normalization',
+  ],
 } as const;
 
 export type KernelModule = keyof typeof KERNEL_MODULES;

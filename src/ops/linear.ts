@@ -49,6 +49,7 @@ export const gemm: Operator = {
  */
 export const linear: Operator = {
   op: 'Linear',
+  internal: true,
   attributes: ['activation', 'alpha', 'beta', 'transB'],
   inputs: [2, 3],
   infer: matMul.infer,

@@ -63,6 +63,8 @@ export interface Lowering extends NodeReader {
    * selects a direction.
    */
   recurrentState(label: string, size: number, input: number, output: number, part: number, parts: number): StateHandle;
+  /** A state of `size` float32 that each stream carries and that begins as zeros. */
+  state(label: string, size: number): StateHandle;
   /** Working memory for one call: `perRow` bytes for each row, `perStream` for each stream, and `fixed`. */
   scratch(perRow: number, perStream: number, fixed: number): Argument;
   call(kernel: KernelName, args: Record<string, Argument>): void;
@@ -94,6 +96,8 @@ export interface Operator {
   readonly op: string;
   /** Every attribute it reads; any other is refused by name. */
   readonly attributes: readonly string[];
+  /** Whether only the planner makes it; a file that holds it wants something else by the name. */
+  readonly internal?: boolean;
   /** Least and most inputs. */
   readonly inputs: readonly [number, number];
   /** Whether it moves numbers without computing with them, so that values of integers may pass; others take float32. */

@@ -1,5 +1,6 @@
 import type { GraphNode } from '../graph/graph.js';
 import { elementCount } from '../graph/tensor.js';
+import { rowSize } from '../ops/rows.js';
 import type { TypedGraph } from './infer.js';
 
 /** Functions that a linear call applies on its way out, and the names of their parameters. */
@@ -16,7 +17,7 @@ const FUSED: Record<string, { alpha?: string; beta?: string }> = {
   Swish: { alpha: 'alpha' },
 };
 
-/** MatMul -> Add of a constant row -> activation, and Gemm -> activation, become one `Linear`. */
+/** MatMul -> Add of a constant row -> activation, and Gemm -> activation, become one `Linear`; Conv -> activation one `FusedConv`. */
 export function fuse(typed: TypedGraph): TypedGraph {
   const { graph, nodes, types } = typed;
   const readers = new Map<string, GraphNode[]>();
@@ -45,9 +46,40 @@ export function fuse(typed: TypedGraph): TypedGraph {
     return count === 1 || (count === outputs && tensor.shape.at(-1) === outputs) ? other : undefined;
   };
 
+  /** Takes the activation behind a node into it, where there is one. */
+  const withActivation = (node: GraphNode): GraphNode => {
+    const next = soleReader(node.outputs[0]);
+    const parameters = next && FUSED[next.op];
+    if (!next || !parameters) return node;
+    const attributes: GraphNode['attributes'] = { ...node.attributes, activation: next.op };
+    for (const [to, from] of Object.entries(parameters)) {
+      const value = next.attributes[from];
+      if (typeof value === 'number') attributes[to] = value;
+    }
+    removed.add(next);
+    return { ...node, outputs: [...next.outputs], attributes };
+  };
+
+  /** Whether a product is of one vector and a constant matrix, plus at most a bias: what `Linear` takes. */
+  const isPlain = ({ inputs, attributes, outputs }: GraphNode): boolean => {
+    const matrix = graph.tensors.get(inputs[1])?.shape;
+    const { alpha = 1, beta = 1, transA = 0, transB = 0 } = attributes;
+    if (matrix?.length !== 2 || alpha !== 1 || beta !== 1 || transA !== 0) return false;
+    const bias = inputs[2] ? graph.tensors.get(inputs[2])?.shape : [];
+    const width = Number(types.get(outputs[0])!.shape.at(-1));
+    const isRow =
+      bias !== undefined && (elementCount(bias) === 1 || (elementCount(bias) === width && bias.at(-1) === width));
+    const x = graph.tensors.has(inputs[0]) ? undefined : types.get(inputs[0])?.shape;
+    return isRow && x !== undefined && rowSize(x) === matrix[transB ? 1 : 0];
+  };
+
   const fused = nodes.map((node) => {
-    const gemm = node.op === 'Gemm' && (node.attributes.alpha ?? 1) === 1 && (node.attributes.beta ?? 1) === 1;
-    if (node.op !== 'MatMul' && !gemm) return node;
+    if (node.op === 'Conv') {
+      const whole = withActivation(node);
+      return whole === node ? node : { ...whole, op: 'FusedConv' };
+    }
+    const gemm = node.op === 'Gemm';
+    if ((node.op !== 'MatMul' && !gemm) || !isPlain(node)) return node;
     const linear: GraphNode = {
       name: node.name,
       op: 'Linear',
@@ -56,27 +88,16 @@ export function fuse(typed: TypedGraph): TypedGraph {
       attributes: { transB: gemm ? (node.attributes.transB ?? 0) : 0 },
     };
     const outputs = Number(types.get(node.outputs[0])!.shape.at(-1));
-    let next = soleReader(linear.outputs[0]);
+    const next = soleReader(linear.outputs[0]);
     if (next?.op === 'Add' && linear.inputs.length < 3) {
       const bias = biasOf(next, linear.outputs[0], outputs);
       if (bias !== undefined) {
         linear.inputs[2] = bias;
         linear.outputs = [...next.outputs];
         removed.add(next);
-        next = soleReader(linear.outputs[0]);
       }
     }
-    const parameters = next && FUSED[next.op];
-    if (next && parameters) {
-      linear.attributes.activation = next.op;
-      for (const [to, from] of Object.entries(parameters)) {
-        const value = next.attributes[from];
-        if (typeof value === 'number') linear.attributes[to] = value;
-      }
-      linear.outputs = [...next.outputs];
-      removed.add(next);
-    }
-    return linear;
+    return withActivation(linear);
   });
   return { ...typed, nodes: fused.filter((node) => !removed.has(node)) };
 }

@@ -41,13 +41,13 @@ export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
   }
   const lastStep = new Set<string>();
   for (const node of nodes) {
-    // Fusing makes Linear, unchecked; a file that holds it wants something else by it.
-    if (node.op === 'Linear') throw unknownOperator(node, operators);
+    if (operators.get(node.op)?.internal) throw unknownOperator(node, operators);
     const operator = operatorOf(node, operators);
     const results = operator.infer(readerOf(node, types, graph));
     for (const [i, name] of node.inputs.entries()) {
       const type = types.get(name)?.type ?? 'float32';
-      if (operator.anyType || operator.integers?.includes(i) || type === 'float32') continue;
+      // A constant is read as what the operator takes it for, or refused there.
+      if (operator.anyType || operator.integers?.includes(i) || type === 'float32' || graph.tensors.has(name)) continue;
       throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
     }
     for (const [i, name] of node.outputs.entries()) {
@@ -62,10 +62,10 @@ export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
     ...graph.states.map(({ output, type, shape }) => ({ name: output, type, shape })),
   ]) {
     const found = types.get(name)!;
-    if (type !== 'float32') {
+    if (type !== 'float32' && type !== 'int64' && type !== 'int32' && type !== 'bool') {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'an output of this type', {
         tensor: name,
-        expected: 'float32',
+        expected: 'float32, int32, int64 or bool',
         found: type,
       });
     }
@@ -185,7 +185,7 @@ function checkedShape(name: string, shape: Dim[], node?: GraphNode): Dim[] {
 function unknownOperator(node: GraphNode, operators: Operators): RivuletError {
   return new RivuletError('UNSUPPORTED_OPERATOR', `operator ${node.op}`, {
     node: node.name,
-    hint: `Those that run: ${[...operators.keys()].filter((op) => op !== 'Linear').join(', ')}`,
+    hint: `Those that run: ${[...operators.values()].flatMap(({ op, internal }) => (internal ? [] : [op])).join(', ')}`,
   });
 }
 

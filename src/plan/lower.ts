@@ -1,12 +1,13 @@
 import { RivuletError } from '../errors.js';
-import type { Dim, Graph, GraphNode, StatePair } from '../graph/graph.js';
-import { elementCount, toFloat32 } from '../graph/tensor.js';
+import type { Dim, Graph, GraphNode, StatePair, ValueInfo } from '../graph/graph.js';
+import { elementCount, isIntegral, toFloat32 } from '../graph/tensor.js';
 import { broadcastIndices } from '../ops/elementwise.js';
 import type { KernelName } from '../ops/kernels.js';
 import { NodeReader } from '../ops/node.js';
 import type { Argument, Lowering, Operand, Operators, StateHandle, ValueType } from '../ops/operator.js';
 import { roundUp } from '../ops/pack.js';
 import { CELLS, SEQUENCE_LENS } from '../ops/recurrent.js';
+import { rowAxes, rowSize } from '../ops/rows.js';
 import { operatorOf, type TypedGraph } from './infer.js';
 import type {
   Packers,
@@ -26,10 +27,6 @@ export type LoweredGraph = Omit<Plan, 'values' | 'rowBytes' | 'modules'> & {
   widths: Map<string, number>;
   packers: Packers;
 };
-
-/** A row's axes: T and N are the executor's. */
-const rowAxes = (shape: readonly Dim[]): number[] => shape.filter((dim) => typeof dim === 'number');
-const rowWidth = (shape: readonly Dim[]): number => rowAxes(shape).reduce((product, dim) => product * dim, 1);
 
 /** Asks every node's operator for its kernel calls, and hoists recurrent states into the streams' slots. */
 export function lowerGraph(typed: TypedGraph): LoweredGraph {
@@ -80,7 +77,7 @@ class Lowerer {
       if (this.pairs.has(value)) this.readStates.add(value);
     }
     this.lowerExplicitStates();
-    const outputs = this.graph.outputs.map((output) => this.port(output.name, output.type, output.shape));
+    const outputs = this.graph.outputs.map((output) => this.outputPort(output));
     const layers = this.nodes.map((node) => this.layer(node));
     return {
       name: this.graph.name,
@@ -113,7 +110,7 @@ class Lowerer {
           found: this.wholeSequence,
         });
       }
-      const size = rowWidth(pair.shape);
+      const size = rowSize(pair.shape);
       if (!this.hoisted.has(pair.input)) {
         const state = this.allotState(pair.input, size, this.initialOf(pair, 0, 1));
         const { address, stride } = this.valueOperand(this.resolve(pair.output), size);
@@ -167,7 +164,7 @@ class Lowerer {
   initialOf(pair: StatePair, part: number, parts: number): Float32Array | undefined {
     if (pair.initial === undefined) return undefined;
     const tensor = this.graph.tensors.get(pair.initial)!;
-    const size = rowWidth(pair.shape);
+    const size = rowSize(pair.shape);
     if (elementCount(tensor.shape) !== size) {
       throw new RivuletError('INVALID_GRAPH', 'an initial state has the wrong size', {
         tensor: tensor.name,
@@ -185,7 +182,7 @@ class Lowerer {
   }
 
   private port(name: string, type: PlanPort['type'], shape: Dim[]): PlanPort {
-    const size = rowWidth(shape);
+    const size = rowSize(shape);
     const constant = this.graph.tensors.has(this.resolve(name));
     if (constant) {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'an output that is a constant', { tensor: name });
@@ -202,6 +199,22 @@ class Lowerer {
       ...(limits.length > 0 ? { limit: Math.min(...limits) } : {}),
       ...(lengths ? { lengths } : {}),
     };
+  }
+
+  /** Whole numbers and truth leave as floats, which is what a caller gets. */
+  private outputPort({ name, type, shape }: ValueInfo): PlanPort {
+    if (type === 'float32') return this.port(name, type, shape);
+    const floats = `${name}.float32`;
+    const cast: GraphNode = {
+      name: floats,
+      op: 'Cast',
+      inputs: [name],
+      outputs: [floats],
+      attributes: { to: 'float32' },
+    };
+    this.types.set(floats, { type: 'float32', shape });
+    operatorOf(cast, this.operators).lower(new NodeLowering(this, cast) as Lowering);
+    return { ...this.port(floats, type, shape), name };
   }
 
   private layer(node: GraphNode): PlanLayer {
@@ -238,7 +251,7 @@ class NodeLowering extends NodeReader implements Lowering {
   }
 
   width(i: number): number {
-    return rowWidth(this.shape(i));
+    return rowSize(this.shape(i));
   }
 
   rowShape(i: number): number[] {
@@ -246,7 +259,7 @@ class NodeLowering extends NodeReader implements Lowering {
   }
 
   outputWidth(i: number): number {
-    return rowWidth(this.lowerer.types.get(this.node.outputs[i])!.shape);
+    return rowSize(this.lowerer.types.get(this.node.outputs[i])!.shape);
   }
 
   input(i: number): Operand {
@@ -295,10 +308,12 @@ class NodeLowering extends NodeReader implements Lowering {
     const from = this.constant(i)!.shape;
     const varies = from.some((dim, axis) => dim !== 1 && typeof shape[axis + shape.length - from.length] === 'string');
     if (varies) throw this.unsupported('a constant varies along T or N', '1 there', `[${from.join(', ')}]`);
-    const count = rowWidth(shape);
+    const count = rowSize(shape);
+    const integers = isIntegral(this.constant(i)!.type);
     // Padded to whole rows of 64 bytes, as values are: the kernel runs over the padding too.
-    const address = this.weights(`constant${i}`, roundUp(count, 16), (target) => {
-      const data = this.floats(i);
+    const address = this.weights(`constant${i}`, roundUp(count, 16), (packed) => {
+      const target = integers ? new Int32Array(packed.buffer, packed.byteOffset, packed.length) : packed;
+      const data = integers ? this.integers(i) : this.floats(i);
       if (data.length === 1) {
         target.fill(data[0], 0, count);
         return;
@@ -335,6 +350,10 @@ class NodeLowering extends NodeReader implements Lowering {
       "a constant, or an explicit state of the graph whose output is this node's",
       name,
     );
+  }
+
+  state(label: string, size: number): StateHandle {
+    return this.lowerer.allotState(this.local(label), size, undefined);
   }
 
   scratch(perRow: number, perStream: number, fixed: number): Argument {

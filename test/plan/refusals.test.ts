@@ -149,12 +149,12 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
     }),
   ],
   'tokens into a cell': ['INVALID_GRAPH', /int64/, { ...lstm(), inputs: [value('x', ['T', 'N', 3], 'int64')] }],
-  'tokens that come out': [
+  'half numbers that come out': [
     'UNSUPPORTED_OPERATOR',
     /an output of this type/,
     graphOf({
-      inputs: [value('x', ['T', 'N'], 'int64')],
-      outputs: [value('y', ['T', 'N'], 'int64')],
+      inputs: [value('x', ['T', 'N'])],
+      outputs: [value('y', ['T', 'N'], 'float16')],
       nodes: [node('Identity', ['x'], 'y')],
     }),
   ],

@@ -25,6 +25,8 @@ export interface Value {
   fill?: number;
   /** It holds elements of other values in another order. */
   moved?: { inputs: Value[]; move: MoveOf };
+  /** It is another value with zeros around it, so many before and behind each axis. */
+  padded?: { x: Value; before: number[]; after: number[] };
   /** It is the sequence of a forward cell's states, whose last one is this value. */
   last?: () => Value;
 }

@@ -2,6 +2,7 @@ import type { DataType } from '../../graph/graph.js';
 import { floatTensor } from '../constants.js';
 import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
+import { broadcastAll } from './tensor-operators.js';
 import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Translations of the operators that compute, and of those whose result the shapes decide. */
@@ -57,7 +58,7 @@ function itemwise(op: string, a: Value, b: Value): Length[] | undefined {
   return results.every((result) => result !== undefined) ? results : undefined;
 }
 
-/** Equal and Where, of which exporters build shapes; elsewhere the planner says that they do not run. */
+/** Equal and Where, of which exporters build shapes; elsewhere nodes. */
 export function equal(node: NodeContext): void {
   const [a, b] = [node.input(0), node.input(1)];
   if (a.items && b.items && (a.items.length === b.items.length || b.items.length === 1)) {
@@ -75,7 +76,7 @@ export function equal(node: NodeContext): void {
       return;
     }
   }
-  node.emit('Equal', [a, b], [node.give(0, { type: 'bool' })], node.rest());
+  node.emit('Equal', [a, b], [node.give(0, { type: 'bool', shape: broadcastAll(node, [a, b]) })], node.rest());
 }
 
 export function where(node: NodeContext): void {
@@ -90,17 +91,8 @@ export function where(node: NodeContext): void {
     node.give(0, { type: b.type, shape: condition.shape, items });
     return;
   }
-  node.emit('Where', node.inputs(), [node.give(0, { type: a.type })], node.rest());
-}
-
-export function matMul(node: NodeContext): void {
-  const [a, b] = [node.input(0), node.input(1)];
-  let shape: Length[] | undefined;
-  if (a.shape && b.shape?.length === 2 && a.shape.length >= 1) {
-    meet(node, a.shape.at(-1)!, b.shape[0]);
-    shape = [...a.shape.slice(0, -1), pin(b.shape[1]) ?? b.shape[1]];
-  }
-  node.emit('MatMul', [a, b], [node.give(0, { type: 'float32', shape })], node.rest());
+  const shape = broadcastAll(node, [condition, a, b]);
+  node.emit('Where', node.inputs(), [node.give(0, { type: a.type, shape })], node.rest());
 }
 
 export function gemm(node: NodeContext): void {
@@ -175,13 +167,6 @@ export function clip(node: NodeContext): void {
   }
   const all = Array.from(inputs, (input) => input);
   node.emit('Clip', all, [node.give(0, { type: x.type, shape: x.shape })], node.rest());
-}
-
-export function layerNormalization(node: NodeContext): void {
-  const x = node.input(0);
-  const scale = node.input(1);
-  if (x.shape && scale.shape?.length === 1 && x.shape.length > 0) meet(node, x.shape.at(-1)!, scale.shape[0]);
-  elementwise(node);
 }
 
 // ---- Constants and shapes -----------------------------------------------------------------------------------------

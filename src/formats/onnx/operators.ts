@@ -7,8 +7,6 @@ import {
   elementwise,
   equal,
   gemm,
-  layerNormalization,
-  matMul,
   shapeOf,
   softmax,
   where,
@@ -27,8 +25,25 @@ import {
   transpose,
   unsqueeze,
 } from './shape-operators.js';
+import {
+  broadcasting,
+  conv,
+  convTranspose,
+  globalPool,
+  lastAxes,
+  matMul,
+  pad,
+  place,
+  pool,
+  reduce,
+  shaped,
+  tile,
+} from './tensor-operators.js';
 
 export type Translation = (node: NodeContext) => void;
+
+/** The axes from one on. */
+const upFrom = (first: number, rank: number) => Array.from({ length: rank }, (_, axis) => axis).slice(first);
 
 /** Cells and casts apart, which need more than their node. Any other operator is left to the planner, under its name. */
 export const TRANSLATIONS: ReadonlyMap<string, Translation> = new Map<string, Translation>([
@@ -38,12 +53,37 @@ export const TRANSLATIONS: ReadonlyMap<string, Translation> = new Map<string, Tr
   ['Div', binary],
   ['Equal', equal],
   ['Where', where],
-  ['MatMul', matMul],
   ['Gemm', gemm],
   ['Softmax', softmax],
   ['LogSoftmax', softmax],
   ['Clip', clip],
-  ['LayerNormalization', layerNormalization],
+  ['LayerNormalization', lastAxes],
+  ['RMSNormalization', lastAxes],
+  ['MatMul', matMul],
+  ['Conv', conv],
+  ['ConvTranspose', convTranspose],
+  ['MaxPool', pool],
+  ['AveragePool', pool],
+  ['GlobalMaxPool', globalPool],
+  ['GlobalAveragePool', globalPool],
+  ['Pad', pad],
+  ['Tile', tile],
+  ['ArgMax', place],
+  ['ArgMin', place],
+  ['BatchNormalization', shaped(() => [1])],
+  ['InstanceNormalization', shaped((rank) => upFrom(1, rank))],
+  ['GroupNormalization', shaped((rank) => upFrom(1, rank))],
+  ['CumSum', shaped(() => [])],
+  ['Trilu', shaped((rank) => upFrom(rank - 2, rank))],
+  ...['Sum', 'Mean', 'SumSquare', 'L1', 'L2', 'Prod', 'LogSum', 'LogSumExp', 'Max', 'Min'].map(
+    (what): [string, Translation] => [`Reduce${what}`, reduce],
+  ),
+  ...['Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual', 'And', 'Or', 'Xor'].map((op): [string, Translation] => [
+    op,
+    broadcasting('bool'),
+  ]),
+  ...['Pow', 'PRelu', 'Min', 'Max', 'Mod'].map((op): [string, Translation] => [op, broadcasting()]),
+  ...['IsNaN', 'IsInf', 'Not'].map((op): [string, Translation] => [op, shaped(() => [], 'bool')]),
   ['Constant', constant],
   ['Shape', shapeOf],
   ['ConstantOfShape', constantOfShape],
@@ -79,6 +119,14 @@ export const TRANSLATIONS: ReadonlyMap<string, Translation> = new Map<string, Tr
     'Log',
     'Erf',
     'Reciprocal',
+    'Neg',
+    'Floor',
+    'Ceil',
+    'Round',
+    'Sign',
+    'Sin',
+    'Cos',
+    'Mish',
   ].map((op): [string, Translation] => [op, elementwise]),
 ]);
 

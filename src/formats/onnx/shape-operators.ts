@@ -243,7 +243,7 @@ function cut(node: NodeContext, x: Value, { axis, start, length, step }: Cut, ou
       [
         x,
         bound('start', start),
-        bound('end', start + step * length),
+        bound('end', endOf(start + step * length, Number(resolve(x.shape![axis])))),
         bound('axis', axis),
         ...(step === 1 ? [] : [bound('step', step)]),
       ],
@@ -253,6 +253,9 @@ function cut(node: NodeContext, x: Value, { axis, start, length, step }: Cut, ou
   if (output !== undefined) builder.define(name, y);
   return y;
 }
+
+/** Before the first element, counted from the end: -1 would be the last one. */
+const endOf = (end: number, length: number) => (end < 0 ? -length - 1 : end);
 
 /** Slice's bounds: attributes before opset 10, inputs from then on. */
 export function slice(node: NodeContext): void {
