@@ -33,6 +33,13 @@ export class Fields {
     return value;
   }
 
+  /** Any finite number. */
+  number(key: string): number {
+    const value = this.get(key, 'a number');
+    if (typeof value !== 'number') throw this.wrong(key, 'a number', value);
+    return value;
+  }
+
   /** An integer from 0 to 2^53 - 1. */
   count(key: string): number {
     const value = this.get(key, 'an integer >= 0');

@@ -63,7 +63,31 @@ const ONNX: BinaryFormat = {
 
 const BINARY_FORMATS = [STATE_DICT, ONNX];
 
-const JSON_FORMATS: readonly JsonFormat[] = [];
+const RTNEURAL: JsonFormat = {
+  name: 'RTNeural JSON',
+  holds: (object) => object.has('in_shape') && object.has('layers'),
+  load: async () => (await import('./rtneural/rtneural.js')).readRtneural,
+};
+
+const GUITAR_AMP: JsonFormat = {
+  name: 'Automated-GuitarAmpModelling JSON',
+  holds: (object) => object.has('model_data') && object.has('state_dict'),
+  load: async () => (await import('./pytorch/pytorch.js')).readGuitarAmp,
+};
+
+const STATE_DICT_JSON: JsonFormat = {
+  name: 'PyTorch state dict as JSON',
+  holds: (object) => [...object.keys()].some((key) => /(^|\.)(weight|weight_ih_l0)$/.test(key)),
+  load: async () => (await import('./pytorch/pytorch.js')).readPyTorchJson,
+};
+
+const NAM: JsonFormat = {
+  name: 'Neural Amp Modeler',
+  holds: (object) => object.has('architecture') && object.has('config') && object.has('weights'),
+  load: async () => (await import('./nam/nam.js')).readNam,
+};
+
+const JSON_FORMATS = [RTNEURAL, NAM, GUITAR_AMP, STATE_DICT_JSON];
 
 /** The longest JSON that is read, in bytes: four million weights, printed with eight digits. */
 export const MAX_JSON_BYTES = 48 * 1024 * 1024;

@@ -42,6 +42,11 @@ export type ArchitectureLayer =
       /** 1e-5 unless given, as in PyTorch. */
       eps?: number;
     }
+  | {
+      type: 'Skip';
+      /** Adds the first so many numbers of what the first layer was given; all of them unless said. */
+      inputs?: number;
+    }
   /** Softmax and LogSoftmax are taken over the last axis. */
   | { type: ActivationType };
 
@@ -56,7 +61,7 @@ export const ACTIVATIONS: Readonly<Record<ActivationType, string>> = {
   LogSoftmax: 'LogSoftmax',
 };
 
-const TYPES = ['Embedding', 'LSTM', 'GRU', 'RNN', 'Linear', 'LayerNorm', ...Object.keys(ACTIVATIONS)];
+const TYPES = ['Embedding', 'LSTM', 'GRU', 'RNN', 'Linear', 'LayerNorm', 'Skip', ...Object.keys(ACTIVATIONS)];
 
 export const isActivation = (layer: ArchitectureLayer): layer is { type: ActivationType } =>
   Object.hasOwn(ACTIVATIONS, layer.type);
@@ -92,11 +97,13 @@ export function readArchitecture(architecture: string | Architecture, file?: str
 function readLayer(fields: Fields): ArchitectureLayer {
   const type = oneOf(fields, 'type', TYPES);
   const layer: Record<string, unknown> = { type };
-  if (!Object.hasOwn(ACTIVATIONS, type) && fields.has('prefix')) layer.prefix = fields.text('prefix');
+  if (type !== 'Skip' && !Object.hasOwn(ACTIVATIONS, type) && fields.has('prefix'))
+    layer.prefix = fields.text('prefix');
   if (['LSTM', 'GRU', 'RNN'].includes(type) && fields.has('output')) {
     layer.output = oneOf(fields, 'output', ['sequence', 'state']);
   }
   if (type === 'RNN') layer.nonlinearity = oneOf(fields, 'nonlinearity', ['tanh', 'relu']);
+  if (type === 'Skip' && fields.has('inputs')) layer.inputs = fields.count('inputs');
   if (type === 'LayerNorm' && fields.has('eps')) {
     const eps = fields.get('eps', 'a number');
     if (typeof eps !== 'number' || !(eps >= 0) || !Number.isFinite(Math.fround(eps))) {

@@ -1,4 +1,4 @@
-import type { CellType, Layer } from './layers.js';
+import type { CellType, Layer } from '../chain/layers.js';
 
 /** Which layers may follow each other, by their sizes. */
 

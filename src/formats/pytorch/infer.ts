@@ -1,10 +1,11 @@
 import { RivuletError } from '../../errors.js';
 import type { Graph, Tensor } from '../../graph/graph.js';
+import { buildGraph } from '../chain/build.js';
+import type { Layer, Step } from '../chain/layers.js';
 import { type Architecture, type ArchitectureLayer, readArchitecture } from './architecture.js';
-import { buildGraph } from './build.js';
 import { chainsInAnyOrder, chainsInOrder, type Role, rolesOf } from './chain.js';
-import { findLayers, type Layer } from './layers.js';
-import { describe, type Step, stepOf, stepsOf } from './steps.js';
+import { findLayers } from './layers.js';
+import { describe, stepOf, stepsOf } from './steps.js';
 
 /** From weights to a Graph. Where they leave a question open, it is asked, never guessed. */
 

@@ -1,51 +1,8 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { Tensor } from '../../graph/graph.js';
+import { type CellType, type CellWeights, GATES, type Layer, type Recurrent } from '../chain/layers.js';
 
 /** Finds the layers of a state dict by the names and shapes that PyTorch's modules give their weights. */
-
-export type CellType = 'LSTM' | 'GRU' | 'RNN';
-
-/** One layer in one direction of a recurrent module. */
-export interface CellWeights {
-  weightIh: Tensor;
-  weightHh: Tensor;
-  biasIh?: Tensor;
-  biasHh?: Tensor;
-  /** The projection of `proj_size`. */
-  weightHr?: Tensor;
-}
-
-/** An LSTM, GRU or RNN with all its layers. */
-export interface Recurrent {
-  kind: 'recurrent';
-  prefix: string;
-  type: CellType;
-  inputs: number;
-  hidden: number;
-  /** What a layer gives in one direction: `hidden`, or `proj_size`. */
-  projected: number;
-  directions: number;
-  /** [layer][direction] */
-  layers: CellWeights[][];
-}
-
-/** Two axes: a Linear's weight, or an Embedding's table. */
-export interface Matrix {
-  kind: 'matrix';
-  prefix: string;
-  weight: Tensor;
-  bias?: Tensor;
-}
-
-/** One axis: a LayerNorm's weight, and its bias. */
-export interface Vector {
-  kind: 'vector';
-  prefix: string;
-  weight: Tensor;
-  bias?: Tensor;
-}
-
-export type Layer = Recurrent | Matrix | Vector;
 
 export const LAYER_LIMITS = {
   /** Modules with weights. */
@@ -53,9 +10,6 @@ export const LAYER_LIMITS = {
   /** Layers of one recurrent module. */
   depth: 256,
 } as const;
-
-/** Blocks of rows that weight_ih stacks, one for each gate. */
-export const GATES: Readonly<Record<CellType, number>> = { LSTM: 4, GRU: 3, RNN: 1 };
 
 const CELL = /^(?:(.*)\.)?(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,2})(_reverse)?$/s;
 const PLAIN = /^(?:(.*)\.)?(weight|bias)$/s;

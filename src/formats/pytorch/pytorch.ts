@@ -1,10 +1,15 @@
 import { RivuletError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
+import { Fields } from '../fields.js';
+import type { JsonObject } from '../json.js';
+import { modelName } from '../names.js';
 import type { Architecture } from './architecture.js';
 import { inferGraph } from './infer.js';
+import { tensorsOf } from './json.js';
 import { readStateFile } from './state-dict.js';
 
 export { looksLikePyTorch } from './archive.js';
+export { readGuitarAmp } from './guitar-amp.js';
 
 export interface PyTorchOptions {
   /** The graph's name; the file's without its ending unless given. */
@@ -33,6 +38,15 @@ export function readPyTorch(bytes: Uint8Array, file?: string, options: PyTorchOp
   }
 }
 
+/**
+ * Reads a state dict that was written as JSON, `{name: tensor.tolist()}`, in the order of the module.
+ * @throws RivuletError as {@link readPyTorch} does.
+ */
+export function readPyTorchJson(json: JsonObject, file?: string, { architecture }: PyTorchOptions = {}): Graph {
+  const tensors = tensorsOf(new Fields(json, 'state_dict', file), file);
+  return inferGraph(tensors, { name: modelName(file), architecture, file });
+}
+
 function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptions): Graph {
   const { tensors, ordered, modules, metadata } = readStateFile(bytes, file, options.entry);
   const kept: [string, string][] = [];
@@ -48,17 +62,11 @@ function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptio
     kept.push([key, text]);
   }
   return inferGraph(tensors, {
-    name: options.name ?? nameOf(file),
+    name: options.name ?? modelName(file),
     architecture: options.architecture ?? metadata.get(ARCHITECTURE),
     ordered,
     modules,
     metadata: Object.fromEntries(kept),
     file,
   });
-}
-
-/** The last part of a path or URL, without its ending. */
-function nameOf(file: string | undefined): string {
-  const last = file?.split(/[?#]/)[0].split(/[/\\]/).pop();
-  return last?.replace(/\.[^.]*$/, '') || 'model';
 }

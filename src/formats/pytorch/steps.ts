@@ -1,17 +1,9 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { Tensor } from '../../graph/graph.js';
+import type { Layer, Step } from '../chain/layers.js';
 import { ACTIVATIONS, type Architecture, type ArchitectureLayer, isActivation } from './architecture.js';
 import { type Role, rolesOf } from './chain.js';
-import { findLayers, type Layer, type Matrix, type Recurrent, type Vector } from './layers.js';
-
-/** What runs, one after the other: every question that the weights left open has been answered. */
-export type Step =
-  | { op: 'Embedding'; layer: Matrix }
-  | { op: 'Linear'; layer: Matrix }
-  | { op: 'LayerNorm'; layer: Vector; eps: number }
-  | { op: 'cell'; layer: Recurrent; output: 'sequence' | 'state'; nonlinearity: 'tanh' | 'relu' }
-  /** By ONNX's name. */
-  | { op: 'activation'; name: string };
+import { findLayers } from './layers.js';
 
 /** PyTorch's LayerNorm has it unless told otherwise; no state dict holds it. */
 export const DEFAULT_EPS = 1e-5;
@@ -36,7 +28,8 @@ export function stepsOf(
 ): Step[] {
   const layers = findLayers(tensors, architecture.ignore, file);
   const open = new Set(layers);
-  let width: Role['inputs'] | undefined;
+  let given: Role['inputs'] | undefined;
+  let width: number | undefined;
   let ended: string | undefined;
   const steps = architecture.layers.map((wanted, at): Step => {
     if (isActivation(wanted)) {
@@ -44,8 +37,17 @@ export function stepsOf(
         throw fail('An activation comes first', { found: wanted.type, expected: 'a layer with weights' }, file);
       return { op: 'activation', name: ACTIVATIONS[wanted.type] };
     }
+    if (wanted.type === 'Skip') {
+      const inputs = wanted.inputs ?? given;
+      if (typeof inputs === 'number' && inputs === width && inputs <= Number(given) && ended === undefined) {
+        return { op: 'skip', inputs };
+      }
+      const expected = `${width} numbers, as the layer before gives, of those that the first is given`;
+      throw fail('A skip does not fit', { expected, found: ended === undefined ? `${inputs}` : 'a state' }, file);
+    }
     const role = choose(wanted, at, layers, open, file);
     open.delete(role.layer);
+    given ??= role.inputs;
     const tensor = weightOf(role.layer).name;
     if (role.inputs === 'tokens' ? at > 0 : width !== undefined && role.inputs !== width) {
       const expected = role.inputs === 'tokens' ? 'an Embedding as the first layer' : `${role.inputs} numbers`;

@@ -10,8 +10,7 @@ import {
   TIME,
 } from '../../graph/graph.js';
 import { integerTensor, transposed } from '../constants.js';
-import type { CellType, CellWeights, Matrix, Recurrent, Vector } from './layers.js';
-import type { Step } from './steps.js';
+import type { CellType, CellWeights, Matrix, Recurrent, Step, Vector } from './layers.js';
 
 /** ONNX's gates in the order in which it stacks them, as indices into PyTorch's: i f g o -> i o f c, r z n -> z r h. */
 const ORDERS: Readonly<Record<CellType, readonly number[]>> = { LSTM: [0, 3, 1, 2], GRU: [1, 0, 2], RNN: [0] };
@@ -38,14 +37,16 @@ class Builder {
   private readonly tensors = new Map<string, Tensor>();
 
   build(steps: readonly Step[], name: string, metadata: Record<string, string>, file: string | undefined): Graph {
-    const [first] = steps;
+    const first = steps.find((step) => 'layer' in step)!;
     const tokens = first.op === 'Embedding';
     const input = tokens ? 'tokens' : 'x';
     let value = input;
+    let given = input;
     let shape: Dim[] = [TIME, BATCH];
     for (const [at, step] of steps.entries()) {
-      value = this.add(step, value, at);
-      if (step.op === 'activation') continue;
+      if (step === first) given = value;
+      value = step.op === 'skip' ? this.skip(value, given, step.inputs, inputsOf(first)) : this.add(step, value, at);
+      if (!('layer' in step)) continue;
       const state = step.op === 'cell' && step.output === 'state';
       shape = [...(state ? [BATCH] : shape.filter((dim) => typeof dim === 'string')), widthOf(step)];
     }
@@ -67,7 +68,7 @@ class Builder {
     return graph;
   }
 
-  private add(step: Step, x: string, at: number): string {
+  private add(step: Exclude<Step, { op: 'skip' }>, x: string, at: number): string {
     switch (step.op) {
       case 'Embedding':
         return this.embedding(step.layer, x);
@@ -81,7 +82,31 @@ class Builder {
       }
       case 'cell':
         return this.recurrent(step.layer, x, step.output, step.nonlinearity);
+      case 'affine':
+        return this.affine(step, x);
+      case 'PReLU':
+        return this.prelu(step, x);
     }
+  }
+
+  private affine({ name, scale, shift }: Extract<Step, { op: 'affine' }>, x: string): string {
+    const scaled = this.node('Mul', [x, this.keep(`${name}.scale`, scale)], `${name}.mul`);
+    return shift ? this.node('Add', [scaled, this.keep(`${name}.shift`, shift)], `${name}.add`) : scaled;
+  }
+
+  /** max(x, 0) + slope * (x - max(x, 0)): exact, for one of the terms is zero. */
+  private prelu({ name, slope }: Extract<Step, { op: 'PReLU' }>, x: string): string {
+    const above = this.node('Relu', [x], `${name}.above`);
+    const below = this.node('Sub', [x, above], `${name}.below`);
+    const sloped = this.node('Mul', [below, this.keep(`${name}.slope`, slope)], `${name}.sloped`);
+    return this.node('Add', [above, sloped], `${name}.sum`);
+  }
+
+  private skip(x: string, given: string, count: number, width: number): string {
+    const bounds = { starts: 0, ends: count, axes: -1 };
+    const inputs = () => Object.entries(bounds).map(([role, value]) => this.integers(`skip.${role}`, [value]));
+    const part = count === width ? given : this.node('Slice', [given, ...inputs()], 'skip.part');
+    return this.node('Add', [x, part], 'skip');
   }
 
   private embedding({ prefix, weight }: Matrix, x: string): string {
@@ -144,6 +169,11 @@ class Builder {
       ];
       inputs.push(stack('B', both, [2 * rows]));
     }
+    if (directions[0].initialH) {
+      while (inputs.length < 5) inputs.push('');
+      inputs.push(stack('initial_h', (weights) => [weights.initialH!.bytes], [1, hidden]));
+      if (type === 'LSTM') inputs.push(stack('initial_c', (weights) => [weights.initialC!.bytes], [1, hidden]));
+    }
     if (weightHr) {
       // ONNX has no projection: LSTMP takes W_hr [directions, P, H] after ONNX's eight inputs.
       while (inputs.length < 8) inputs.push('');
@@ -187,13 +217,14 @@ class Builder {
   }
 }
 
-function inputsOf(step: Step): number {
+type LayerStep = Extract<Step, { layer: unknown }>;
+
+function inputsOf(step: LayerStep): number {
   if (step.op === 'cell') return step.layer.inputs;
-  if (step.op === 'Linear') return step.layer.weight.shape[1];
-  return step.op === 'activation' ? 0 : step.layer.weight.shape[0];
+  return step.layer.weight.shape[step.op === 'Linear' ? 1 : 0];
 }
 
-function widthOf(step: Exclude<Step, { op: 'activation' }>): number {
+function widthOf(step: LayerStep): number {
   if (step.op === 'cell') return step.layer.directions * step.layer.projected;
   return step.layer.weight.shape[step.op === 'Embedding' ? 1 : 0];
 }
