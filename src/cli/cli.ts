@@ -10,8 +10,18 @@ import { inspectVerb } from './inspect.js';
 import { Arguments, columns, helpOf, UsageError } from './options.js';
 import { Output, printable } from './output.js';
 import { runVerb } from './run.js';
+import { traceVerb } from './trace.js';
 
-const VERBS: readonly Verb[] = [generateVerb, inspectVerb, runVerb, evaluateVerb, forecastVerb, convertVerb, benchVerb];
+const VERBS: readonly Verb[] = [
+  generateVerb,
+  inspectVerb,
+  runVerb,
+  evaluateVerb,
+  forecastVerb,
+  traceVerb,
+  convertVerb,
+  benchVerb,
+];
 
 const EXIT_CODES = [
   ['0', 'done, or the reader of the output has gone'],

@@ -10,11 +10,14 @@ export const RANGE: Options = {
 /** What part of a file of `total` items is meant. */
 export type RangeOf = (total: number) => { start: number; end: number };
 
-/** @throws UsageError */
-export function readRange(args: Arguments): RangeOf {
+/**
+ * @param most items unless `--length` says otherwise
+ * @throws UsageError
+ */
+export function readRange(args: Arguments, most = Number.POSITIVE_INFINITY): RangeOf {
   const share = args.number('from', { min: 0, max: 1 });
   const skip = args.number('skip', { min: 0, integer: true });
-  const length = args.number('length', { min: 1, integer: true }) ?? Number.POSITIVE_INFINITY;
+  const length = args.number('length', { min: 1, integer: true }) ?? most;
   if (share !== undefined && skip !== undefined) throw new UsageError('--from and --skip exclude each other');
   return (total) => {
     const start = Math.min(total, skip ?? Math.floor(total * (share ?? 0)));

@@ -24,9 +24,9 @@ export interface HeatPanel {
 const WIDTH = 1000;
 const LEFT = 70;
 const RIGHT = 110;
-const TOP = 70;
+const TOP = 84;
 const GAP = 46;
-const BOTTOM = 30;
+const BOTTOM = 12;
 /** Steps of colour that a range has. */
 const LEVELS = 41;
 
@@ -58,7 +58,10 @@ export function drawHeatMap({ title, subtitle, xTitle, yTitle, xLabels, panels }
       text(panel.title, LEFT, top - 8, { 'font-weight': 600 }),
       tag(
         'g',
-        { transform: `translate(${LEFT} ${short(top)}) scale(${cell} ${high}) translate(0 .5)` },
+        {
+          transform: `translate(${LEFT} ${short(top)}) scale(${cell} ${high}) translate(0 .5)`,
+          'shape-rendering': 'crispEdges',
+        },
         ...cells(panel, columns),
       ),
       tag('rect', { x: LEFT, y: top, width: columns * cell, height, fill: 'none', stroke: '#bbb' }),
@@ -73,12 +76,12 @@ export function drawHeatMap({ title, subtitle, xTitle, yTitle, xLabels, panels }
   });
   return picture(
     width,
-    top + BOTTOM - GAP + 30,
+    top + BOTTOM,
     title,
     text(title, LEFT, 26, { 'font-size': 17, 'font-weight': 600 }),
     text(subtitle, LEFT, 44, { fill: '#555' }),
     ...drawn.flat(),
-    text(xTitle, LEFT + (columns * cell) / 2, top + BOTTOM - GAP + 18, { 'text-anchor': 'middle' }),
+    text(xTitle, LEFT + (columns * cell) / 2, top - 8, { 'text-anchor': 'middle' }),
   );
 }
 
@@ -119,7 +122,7 @@ function legend(range: readonly [number, number], x: number, top: number, height
       'dominant-baseline': 'middle',
     }),
   );
-  return [...bands, ...marks];
+  return [text('activation', x, top - 8, { fill: '#555' }), ...bands, ...marks];
 }
 
 function colourOf(value: number, [low, high]: readonly [number, number]): string {

@@ -25,7 +25,7 @@ export interface LineChart {
 const WIDTH = 960;
 const LEFT = 78;
 const RIGHT = 24;
-const TOP = 84;
+const TOP = 94;
 const GAP = 26;
 const BOTTOM = 54;
 const INNER = WIDTH - LEFT - RIGHT;
@@ -91,7 +91,7 @@ export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }:
     text(subtitle, LEFT, 48, { fill: '#555' }),
     ...legend(panels[0].lines),
     ...drawn.flat(),
-    ...(divider ? [text(divider.label, xOf(divider.at) - 6, TOP + 14, { 'text-anchor': 'end', fill: '#555' })] : []),
+    ...(divider ? [text(divider.label, xOf(divider.at) - 6, TOP - 6, { 'text-anchor': 'end', fill: '#555' })] : []),
     ...axis,
     text(xTitle, LEFT + INNER / 2, height - 14, { 'text-anchor': 'middle' }),
   );
