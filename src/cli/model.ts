@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ReadGraph, readGraph } from '../convert/index.js';
 import { loadModel, type Model, type Stream } from '../index.js';
@@ -22,10 +22,15 @@ export const STATE: Options = {
   'save-state': { value: 'FILE', help: 'Save the state at the end to FILE' },
 };
 
+/** By what a folder is a model: the native file, ml5's and TensorFlow.js's lists of files. */
+const IN_FOLDER = ['model.safetensors', 'manifest.json', 'model.json'];
+
 /** The file that MODEL means. */
 export async function modelPath(argument: string): Promise<string> {
   const found = await stat(argument).catch(() => undefined);
-  return found?.isDirectory() ? join(argument, 'model.safetensors') : argument;
+  if (!found?.isDirectory()) return argument;
+  const names = await readdir(argument);
+  return join(argument, IN_FOLDER.find((name) => names.includes(name)) ?? IN_FOLDER[0]);
 }
 
 /** What reading a file takes, while a progress line shows how far it has come. */

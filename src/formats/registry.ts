@@ -87,7 +87,13 @@ const NAM: JsonFormat = {
   load: async () => (await import('./nam/nam.js')).readNam,
 };
 
-const JSON_FORMATS = [RTNEURAL, NAM, GUITAR_AMP, STATE_DICT_JSON];
+const ML5: JsonFormat = {
+  name: 'ml5 character model',
+  holds: (object) => object.has('embedding') && object.has('rnnlm/softmax_w'),
+  load: async () => (await import('./ml5/ml5.js')).readMl5,
+};
+
+const JSON_FORMATS = [RTNEURAL, NAM, ML5, GUITAR_AMP, STATE_DICT_JSON];
 
 /** The longest JSON that is read, in bytes: four million weights, printed with eight digits. */
 export const MAX_JSON_BYTES = 48 * 1024 * 1024;
