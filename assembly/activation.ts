@@ -2,8 +2,8 @@
 // iteration, see ARCHITECTURE.md); `npm run sweep` measures the error over every float32.
 
 import {
-  absOf, add, div, halfPower, loadSplat, lower, mul, multiplyAdd, negativeAbs, otherHalfPower, power, selectLess,
-  selectNegative, splat, sqrtOf, sub, upper, withSign,
+  absOf, add, and, div, exponent, halfPower, loadSplat, lower, mul, multiplyAdd, or, otherHalfPower, selectLess, splat,
+  sqrtOf, sub, unlessNegative, upper,
 } from './vector';
 
 /** Codes of the element-wise functions; src/ops/activations.ts has the same table with their names. */
@@ -40,7 +40,7 @@ const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 12582912, 0.693359375, -0.00021219444005469058, // log2 e, ROUNDER, ln 2 in two parts
   0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814540579915047, // exp
   -0.33333316445350647, 0.13332585990428925, -0.05385230854153633, 0.021071678027510643, -0.006274237763136625, // tanh
-  1, -104, -87, 90, 0.55, -2,
+  1, -104, -87, 90, 0.55, -2, 12583104, 2.710505431213761e-20, -0, // the last but one: ROUNDER + 192, 2^-65
 ], 16);
 const LOG2_E: usize = TABLE;
 const ROUNDER: usize = TABLE + 4;
@@ -54,14 +54,17 @@ const LEAST_NORMAL: usize = TABLE + 64;
 const MOST: usize = TABLE + 68;
 const SMALL_TANH: usize = TABLE + 72;
 const MINUS_TWO: usize = TABLE + 76;
+const BIASED_ROUNDER: usize = TABLE + 80;
+const UNBIASED: usize = TABLE + 84;
+const SIGN: usize = TABLE + 88;
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. Adding ROUNDER = 1.5 * 2^23 leaves n in the low bits of the
 // sum, both rounded and ready to be an exponent. ln 2 is split so that n * LN2_HIGH is exact.
 
-/** ROUNDER + n. */
+/** `rounder` + n. */
 // @ts-ignore: decorator
-@inline function shifted<V>(x: V): V {
-  return multiplyAdd<V>(x, loadSplat<V>(LOG2_E), loadSplat<V>(ROUNDER));
+@inline function shifted<V>(x: V, rounder: V): V {
+  return multiplyAdd<V>(x, loadSplat<V>(LOG2_E), rounder);
 }
 
 /**
@@ -69,8 +72,7 @@ const MINUS_TWO: usize = TABLE + 76;
  * to 0.05 ulp, the arithmetic to about 1.
  */
 // @ts-ignore: decorator
-@inline function expReduced<V>(x: V, t: V): V {
-  const n = sub<V>(t, loadSplat<V>(ROUNDER));
+@inline function expReduced<V>(x: V, n: V): V {
   const r = sub<V>(sub<V>(x, mul<V>(n, loadSplat<V>(LN2_HIGH))), mul<V>(n, loadSplat<V>(LN2_LOW)));
   return add<V>(multiplyAdd<V>(mul<V>(r, r), quartic<V>(r, EXP), r), loadSplat<V>(ONE));
 }
@@ -84,28 +86,35 @@ const MINUS_TWO: usize = TABLE + 76;
   return multiplyAdd<V>(square, multiplyAdd<V>(square, loadSplat<V>(at + 16), high), low);
 }
 
-/** x * 2^n, in two halves, so that a denormal result is reached. */
-// @ts-ignore: decorator
-@inline function scaled<V>(x: V, t: V): V {
-  return mul<V>(mul<V>(x, halfPower<V>(t)), otherHalfPower<V>(t));
-}
-
-/** e^x, denormal results included. Clamped where the result is 0 or infinite anyway. */
+/** e^x, denormal results included, 2^n in two halves. Clamped where the result is 0 or infinite anyway. */
 // @ts-ignore: decorator
 @inline export function expOf<V>(x: V): V {
   const bounded = upper<V>(lower<V>(x, loadSplat<V>(MOST)), loadSplat<V>(LEAST));
-  const t = shifted<V>(bounded);
-  return scaled<V>(expReduced<V>(bounded, t), t);
+  const rounder = loadSplat<V>(ROUNDER);
+  const t = shifted<V>(bounded, rounder);
+  const e = expReduced<V>(bounded, sub<V>(t, rounder));
+  return mul<V>(mul<V>(e, halfPower<V>(t)), otherHalfPower<V>(t));
+}
+
+/**
+ * e^x for x in [-104, 0], the same bits by a shorter way: ROUNDER + 192 leaves the exponent of 2^(n + 65), with which
+ * the product is normal and exact, and 2^-65 takes it to its place, denormal or not. (192 is even: ties round alike.)
+ */
+// @ts-ignore: decorator
+@inline function expOfNegative<V>(x: V): V {
+  const rounder = loadSplat<V>(BIASED_ROUNDER);
+  const t = shifted<V>(x, rounder);
+  const e = expReduced<V>(x, sub<V>(t, rounder));
+  return mul<V>(mul<V>(e, exponent<V>(t)), loadSplat<V>(UNBIASED));
 }
 
 /** 1 / (1 + e^-x), as e^x / (1 + e^x) below zero, where the first form would lose everything. */
 // @ts-ignore: decorator
 @inline export function sigmoidOf<V>(x: V): V {
   const one = loadSplat<V>(ONE);
-  const bounded = upper<V>(negativeAbs<V>(x), loadSplat<V>(LEAST));
-  const t = shifted<V>(bounded);
-  const e = scaled<V>(expReduced<V>(bounded, t), t);
-  return div<V>(selectNegative<V>(x, e, one), add<V>(one, e));
+  const e = expOfNegative<V>(upper<V>(or<V>(x, loadSplat<V>(SIGN)), loadSplat<V>(LEAST)));
+  // As e <= 1, the larger of the two is 1 from zero up, and e below.
+  return div<V>(upper<V>(e, unlessNegative<V>(x, one)), add<V>(one, e));
 }
 
 /** tanh: an odd polynomial near zero, (1 - e) / (1 + e) with e = e^(-2|x|) beyond 0.55. */
@@ -115,12 +124,16 @@ const MINUS_TWO: usize = TABLE + 76;
   const a = absOf<V>(x);
   const z = mul<V>(a, a);
   const small = multiplyAdd<V>(mul<V>(a, z), quartic<V>(z, TANH), a);
-  // Past 2|x| = 87 the quotient is 1 in float32, and 2^n is normal.
-  const bounded = upper<V>(mul<V>(a, loadSplat<V>(MINUS_TWO)), loadSplat<V>(LEAST_NORMAL));
-  const t = shifted<V>(bounded);
-  const e = mul<V>(expReduced<V>(bounded, t), power<V>(t));
+  // Past 2|x| = 87 the quotient is 1 in float32.
+  const e = expOfNegative<V>(upper<V>(mul<V>(a, loadSplat<V>(MINUS_TWO)), loadSplat<V>(LEAST_NORMAL)));
   const large = div<V>(sub<V>(one, e), add<V>(one, e));
   return withSign<V>(selectLess<V>(a, loadSplat<V>(SMALL_TANH), small, large), x);
+}
+
+/** `magnitude` (its sign bit clear) with the sign bit of `from`. */
+// @ts-ignore: decorator
+@inline function withSign<V>(magnitude: V, from: V): V {
+  return or<V>(magnitude, and<V>(from, loadSplat<V>(SIGN)));
 }
 
 /**

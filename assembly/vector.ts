@@ -91,35 +91,36 @@
   else return a < b ? yes : no;
 }
 
-/** `magnitude` (its sign bit clear) with the sign bit of `from`. */
+/** a's bits and b's; for signs, of which b holds one bit. */
 // @ts-ignore: decorator
-@inline export function withSign<V>(magnitude: V, from: V): V {
-  if (isVector<V>()) return v128.or(magnitude, v128.and(from, i32x4.splat(0x80000000)));
-  else return reinterpret<f32>(reinterpret<u32>(magnitude) | (reinterpret<u32>(from) & 0x80000000));
+@inline export function and<V>(a: V, b: V): V {
+  if (isVector<V>()) return v128.and(a, b);
+  else return reinterpret<f32>(reinterpret<u32>(a) & reinterpret<u32>(b));
 }
 
-/** -|a|: the sign bit set. */
 // @ts-ignore: decorator
-@inline export function negativeAbs<V>(a: V): V {
-  if (isVector<V>()) return v128.or(a, i32x4.splat(0x80000000));
-  else return reinterpret<f32>(reinterpret<u32>(a) | 0x80000000);
+@inline export function or<V>(a: V, b: V): V {
+  if (isVector<V>()) return v128.or(a, b);
+  else return reinterpret<f32>(reinterpret<u32>(a) | reinterpret<u32>(b));
 }
 
-/** `yes` where a's sign bit is set, else `no`. */
+/** `a` where x's sign bit is clear, else +0. */
 // @ts-ignore: decorator
-@inline export function selectNegative<V>(a: V, yes: V, no: V): V {
-  if (isVector<V>()) return v128.bitselect(yes, no, i32x4.shr_s(a, 31));
-  else return reinterpret<i32>(a) < 0 ? yes : no;
+@inline export function unlessNegative<V>(x: V, a: V): V {
+  if (isVector<V>()) return v128.andnot(a, i32x4.shr_s(x, 31));
+  else return reinterpret<i32>(x) < 0 ? <f32>0 : a;
 }
 
-// Powers of two from t = 1.5 * 2^23 + n, whose low bits are n (see activation.ts). 0x4b400000 is 1.5 * 2^23.
+// Powers of two from the sums in activation.ts, whose low bits are an integer.
 
-/** 2^n for n in [-126, 127]: what stands above n's nine bits is shifted out. */
+/** The low nine bits as the sign (0) and exponent of a float: 2^(b - 127) where they are b in [1, 254]. */
 // @ts-ignore: decorator
-@inline export function power<V>(t: V): V {
-  if (isVector<V>()) return i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23);
-  else return reinterpret<f32>((reinterpret<i32>(t) + 127) << 23);
+@inline export function exponent<V>(t: V): V {
+  if (isVector<V>()) return i32x4.shl(t, 23);
+  else return reinterpret<f32>(reinterpret<i32>(t) << 23);
 }
+
+// From t = 1.5 * 2^23 + n; 0x4b400000 is 1.5 * 2^23.
 
 /** 2^floor(n / 2). */
 // @ts-ignore: decorator

@@ -1,4 +1,6 @@
-// As much of ONNX's protobuf as one LSTM node needs. Field numbers are those of onnx.proto.
+// As much of ONNX's protobuf as one recurrent node needs. Field numbers are those of onnx.proto.
+import { GATES } from './cells.mjs';
+
 const encoder = new TextEncoder();
 
 function varint(value) {
@@ -48,28 +50,35 @@ const valueInfo = (name, dims) =>
   );
 
 /**
- * An ONNX file that performs one step of one stream: X [1, 1, I], initial_h and initial_c [1, 1, H] in; Y_h and Y_c out.
- * ONNX's tensors are little-endian, as the machines are that this runs on.
+ * An ONNX file that runs a cell over X [steps, streams, I] from initial_h (and, for an LSTM, initial_c)
+ * [1, streams, H]; out come Y [steps, 1, streams, H], Y_h (and Y_c). ONNX's tensors are little-endian, as the machines
+ * are that this runs on.
  */
-export function writeLstmOnnx({ inputs: I, hidden: H, W, R, B }) {
+export function writeCellOnnx({ op, inputs: I, hidden: H, W, R, B }, steps, streams) {
+  const rows = GATES[op] * H;
+  const cell = op === 'LSTM';
+  const attributes = [bytes(5, join(bytes(1, 'hidden_size'), integer(3, H), integer(20, INT)))];
+  if (op === 'GRU') attributes.push(bytes(5, join(bytes(1, 'linear_before_reset'), integer(3, 1), integer(20, INT))));
   const node = join(
-    ...['X', 'W', 'R', 'B', '', 'initial_h', 'initial_c'].map((name) => bytes(1, name)),
-    ...['', 'Y_h', 'Y_c'].map((name) => bytes(2, name)),
-    bytes(3, 'lstm'),
-    bytes(4, 'LSTM'),
-    bytes(5, join(bytes(1, 'hidden_size'), integer(3, H), integer(20, INT))),
+    ...['X', 'W', 'R', 'B', '', 'initial_h', ...(cell ? ['initial_c'] : [])].map((name) => bytes(1, name)),
+    ...['Y', 'Y_h', ...(cell ? ['Y_c'] : [])].map((name) => bytes(2, name)),
+    bytes(3, 'cell'),
+    bytes(4, op),
+    ...attributes,
   );
+  const state = [1, streams, H];
   const graph = join(
     bytes(1, node),
-    bytes(2, 'step'),
-    bytes(5, tensor('W', [1, 4 * H, I], W)),
-    bytes(5, tensor('R', [1, 4 * H, H], R)),
-    bytes(5, tensor('B', [1, 8 * H], B)),
-    bytes(11, valueInfo('X', [1, 1, I])),
-    bytes(11, valueInfo('initial_h', [1, 1, H])),
-    bytes(11, valueInfo('initial_c', [1, 1, H])),
-    bytes(12, valueInfo('Y_h', [1, 1, H])),
-    bytes(12, valueInfo('Y_c', [1, 1, H])),
+    bytes(2, 'steps'),
+    bytes(5, tensor('W', [1, rows, I], W)),
+    bytes(5, tensor('R', [1, rows, H], R)),
+    bytes(5, tensor('B', [1, 2 * rows], B)),
+    bytes(11, valueInfo('X', [steps, streams, I])),
+    bytes(11, valueInfo('initial_h', state)),
+    ...(cell ? [bytes(11, valueInfo('initial_c', state))] : []),
+    bytes(12, valueInfo('Y', [steps, 1, streams, H])),
+    bytes(12, valueInfo('Y_h', state)),
+    ...(cell ? [bytes(12, valueInfo('Y_c', state))] : []),
   );
   const opset = join(bytes(1, ''), integer(2, 17));
   return join(integer(1, 8), bytes(2, 'rivulet-bench'), bytes(7, graph), bytes(8, opset));

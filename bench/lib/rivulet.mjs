@@ -3,6 +3,7 @@
 // The writer of the native format is no part of the public surface; this is the same source before bundling.
 import { writeNative } from '../../build/ts/formats/safetensors/write-native.js';
 import { loadModel } from '../../dist/index.js';
+import { GATES } from './cells.mjs';
 
 const tensor = (name, shape, data) => ({
   name,
@@ -11,27 +12,23 @@ const tensor = (name, shape, data) => ({
   bytes: new Uint8Array(Array.isArray(data) ? new BigInt64Array(data.map(BigInt)).buffer : data.buffer),
 });
 
-/** A native model file of the LSTM: X [T, N, I] in, the hidden states [T, N, H] out. */
-export function writeLstm({ inputs: I, hidden: H, W, R, B }) {
+/** A native model file of a cell: X [T, N, I] in, the hidden states [T, N, H] out. */
+export function writeCell({ op, inputs: I, hidden: H, W, R, B }) {
+  const rows = GATES[op] * H;
   const tensors = [
-    tensor('lstm.W', [1, 4 * H, I], W),
-    tensor('lstm.R', [1, 4 * H, H], R),
-    tensor('lstm.B', [1, 8 * H], B),
+    tensor('W', [1, rows, I], W),
+    tensor('R', [1, rows, H], R),
+    tensor('B', [1, 2 * rows], B),
     tensor('directions', [1], [1]),
   ];
+  const attributes = { hidden_size: H, ...(op === 'GRU' ? { linear_before_reset: 1 } : {}) };
   return writeNative({
-    name: `lstm-${I}-${H}`,
+    name: `${op.toLowerCase()}-${I}-${H}`,
     inputs: [{ name: 'X', type: 'float32', shape: ['T', 'N', I] }],
     outputs: [{ name: 'hidden', type: 'float32', shape: ['T', 'N', H] }],
     states: [],
     nodes: [
-      {
-        name: 'lstm',
-        op: 'LSTM',
-        inputs: ['X', 'lstm.W', 'lstm.R', 'lstm.B'],
-        outputs: ['Y'],
-        attributes: { hidden_size: H },
-      },
+      { name: 'cell', op, inputs: ['X', 'W', 'R', 'B'], outputs: ['Y'], attributes },
       { name: 'squeeze', op: 'Squeeze', inputs: ['Y', 'directions'], outputs: ['hidden'], attributes: {} },
     ],
     tensors: new Map(tensors.map((entry) => [entry.name, entry])),
@@ -40,9 +37,9 @@ export function writeLstm({ inputs: I, hidden: H, W, R, B }) {
 }
 
 /** The model with the kernels asked for, or undefined where this engine cannot run them. */
-export async function openLstm(lstm, kernels) {
+export async function openCell(cell, kernels) {
   try {
-    return await loadModel(writeLstm(lstm), { kernels });
+    return await loadModel(writeCell(cell), { kernels });
   } catch (error) {
     if (error.code === 'UNSUPPORTED_HOST') return undefined;
     throw error;
