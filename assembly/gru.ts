@@ -47,12 +47,17 @@ export function gruStep<V>(args: usize, slots: usize, n: i32, steps: i32): void 
     for (let s = 0; s < n; s++) {
       const fromState = recurrentPre + <usize>s * preStride;
       if (ended(lengths, lengthStride, s, time)) memory.fill(out, 0, hBytes);
-      else if (extras) gatesOfAnyKind<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks, extras);
-      else plainGates<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks);
+      else gruGates<V>(pre, fromState, slotOf(slots, s) + hAt, out, blocks, extras);
       pre += preStride;
       out += yStride;
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline export function gruGates<V>(pre: usize, fromState: usize, h: usize, y: usize, blocks: i32, extras: usize): void {
+  if (extras) gatesOfAnyKind<V>(pre, fromState, h, y, blocks, extras);
+  else plainGates<V>(pre, fromState, h, y, blocks);
 }
 
 function plainGates<V>(p: usize, q: usize, h: usize, y: usize, blocks: i32): void {
@@ -122,13 +127,13 @@ export function gruResetBeforeStep<V>(args: usize, slots: usize, n: i32, steps: 
     for (let s = 0; s < n; s++) {
       const row = <usize>s;
       if (ended(lengths, lengthStride, s, time)) memory.fill(out + row * yStride, 0, hBytes);
-      else update<V>(pre + row * gateStride, candidate + row * candidateStride, slotOf(slots, s) + hAt, out + row * yStride, blocks, extras);
+      else resetUpdate<V>(pre + row * gateStride, candidate + row * candidateStride, slotOf(slots, s) + hAt, out + row * yStride, blocks, extras);
     }
   }
 }
 
 /** reset = r * h for the product that follows. */
-function resetState<V>(pre: usize, reset: usize, h: usize, blocks: i32, extras: usize): void {
+export function resetState<V>(pre: usize, reset: usize, h: usize, blocks: i32, extras: usize): void {
   for (let b = 0; b < blocks; b++, pre += 32, reset += 16, h += 16) {
     for (let part: usize = 0; part < 16; part += sizeof<V>()) {
       store<V>(reset + part, mul<V>(gate<V>(load<V>(pre + part, 16), extras), load<V>(h + part)));
@@ -136,7 +141,7 @@ function resetState<V>(pre: usize, reset: usize, h: usize, blocks: i32, extras: 
   }
 }
 
-function update<V>(pre: usize, candidate: usize, h: usize, y: usize, blocks: i32, extras: usize): void {
+export function resetUpdate<V>(pre: usize, candidate: usize, h: usize, y: usize, blocks: i32, extras: usize): void {
   const one = splat<V>(1);
   for (let b = 0; b < blocks; b++, pre += 32, candidate += 16, h += 16, y += 16) {
     for (let part: usize = 0; part < 16; part += sizeof<V>()) {

@@ -81,7 +81,7 @@ export function lstmStep<V>(args: usize, slots: usize, n: i32, steps: i32): void
 }
 
 // @ts-ignore: decorator
-@inline function gates<V>(pre: usize, c: usize, h: usize, y: usize, panels: i32, extras: usize): void {
+@inline export function gates<V>(pre: usize, c: usize, h: usize, y: usize, panels: i32, extras: usize): void {
   if (extras) gatesOfAnyKind<V>(pre, c, h, y, panels, extras);
   else plainGates<V>(pre, c, h, y, panels);
 }

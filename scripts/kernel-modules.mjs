@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 export const MODULES = [
   { module: 'core', entry: 'assembly/index.ts', memoryBase: 64, multiplies: true },
   { module: 'tensor', entry: 'assembly/tensor.ts', memoryBase: 4096, multiplies: true },
+  { module: 'quantized', entry: 'assembly/quantized.ts', memoryBase: 8192, multiplies: true },
 ];
 
 /** The asserting builds are for the tests alone. */

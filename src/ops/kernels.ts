@@ -35,6 +35,21 @@ export const KERNEL_MODULES = {
     'matMul',
     'normalization',
   ],
+  /** assembly/quantized.ts */
+  quantized: [
+    'lstmInt8',
+    'gruInt8',
+    'gruResetBeforeInt8',
+    'rnnInt8',
+    'linearInt8',
+    'gatherInt8',
+    'lstmBfloat16',
+    'gruBfloat16',
+    'gruResetBeforeBfloat16',
+    'rnnBfloat16',
+    'linearBfloat16',
+    'gatherBfloat16',
+  ],
 } as const;
 
 export type KernelModule = keyof typeof KERNEL_MODULES;

@@ -16,6 +16,8 @@ export interface KernelExports {
   /** The first address that is the arena's. */
   heapBase(): number;
   build(): number;
+  /** Lays packed int8 out as this build reads them; of the quantized module. */
+  layOutBytes?(address: number, bytes: number): void;
 }
 
 // The smallest modules that use a feature: one function that returns a v128 made by the feature's instruction.
@@ -60,14 +62,17 @@ const INLINED: Record<Build, Record<KernelModule, () => Promise<{ default: strin
   scalar: {
     core: () => import('../../build/kernels/scalar.js'),
     tensor: () => import('../../build/kernels/scalar-tensor.js'),
+    quantized: () => import('../../build/kernels/scalar-quantized.js'),
   },
   simd: {
     core: () => import('../../build/kernels/simd.js'),
     tensor: () => import('../../build/kernels/simd-tensor.js'),
+    quantized: () => import('../../build/kernels/simd-quantized.js'),
   },
   relaxed: {
     core: () => import('../../build/kernels/relaxed.js'),
     tensor: () => import('../../build/kernels/relaxed-tensor.js'),
+    quantized: () => import('../../build/kernels/relaxed-quantized.js'),
   },
 };
 
@@ -136,7 +141,7 @@ export function instantiateKernels(
     const build = core.build();
     if (build in BUILDS && made.every((one) => one.build() === build)) {
       const heapBase = Math.max(...made.map((one) => one.heapBase()));
-      return { execute: core.execute, finite: core.finite, build: core.build, heapBase: () => heapBase };
+      return Object.assign({}, ...made.reverse(), { heapBase: () => heapBase });
     }
   } catch (cause) {
     throw notKernels(cause);
