@@ -8,6 +8,7 @@ export type { Architecture } from './formats/pytorch/architecture.js';
 export type { DataType, Dim } from './graph/graph.js';
 export type { Operators } from './ops/operator.js';
 export type { Plan } from './plan/plan.js';
+export type { HeldType } from './plan/quantize.js';
 export type { Build } from './runtime/kernels.js';
 export { type LoadOptions, loadModel, loadModelSync, loadOperators } from './runtime/load.js';
 export type { Model, Port, ShapedArray } from './runtime/model.js';

@@ -2,20 +2,24 @@ import { RivuletError } from '../errors.js';
 import type { Graph, Tensor } from '../graph/graph.js';
 import { toFloat32 } from '../graph/tensor.js';
 import { littleEndianBytes } from '../io/binary.js';
-import { float32ToBfloat16, float32ToFloat16 } from './narrow.js';
+import { float32ToBfloat16, float32ToFloat16 } from '../io/narrow.js';
+import { holdWeights } from '../plan/quantize.js';
 
-/** The types in which a file may hold its weights; whatever they are, they are float32 once loaded. */
-export const WEIGHT_TYPES = ['float32', 'float16', 'bfloat16'] as const;
+/** The types in which a file may hold its weights; all but int8 are float32 once loaded, unless `loadModel` is told otherwise. */
+export const WEIGHT_TYPES = ['float32', 'float16', 'bfloat16', 'int8'] as const;
 
 export type WeightType = (typeof WEIGHT_TYPES)[number];
 
 /**
  * The same graph with its floating-point tensors rounded to `type`. What a state begins as keeps the state's type, and
- * tensors of integers are left alone.
+ * tensors of integers are left alone. For `int8`, the matrices alone, each output by a scale of its own; what a node named
+ * in `keep` reads stays as it is.
  *
- * @throws RivuletError `INVALID_GRAPH` where a number is not finite, or out of the type's range.
+ * @throws RivuletError `INVALID_GRAPH` where a number is not finite, or out of the type's range; `INVALID_OPTION` for a
+ *   name in `keep` that no node has.
  */
-export function withWeights(graph: Graph, type: WeightType): Graph {
+export function withWeights(graph: Graph, type: WeightType, keep: readonly string[] = []): Graph {
+  if (type === 'int8') return holdWeights(graph, type, keep);
   const initial = new Set(graph.states.map((state) => state.initial));
   const tensors = new Map<string, Tensor>();
   for (const [name, tensor] of graph.tensors) {
@@ -25,7 +29,7 @@ export function withWeights(graph: Graph, type: WeightType): Graph {
   return { ...graph, tensors };
 }
 
-function stored(tensor: Tensor, type: WeightType): Tensor {
+function stored(tensor: Tensor, type: Exclude<WeightType, 'int8'>): Tensor {
   const values = toFloat32(tensor);
   const narrow =
     type === 'float32' ? values : type === 'float16' ? float32ToFloat16(values) : float32ToBfloat16(values);

@@ -36,7 +36,14 @@ export interface Tensor {
   type: DataType;
   shape: number[];
   bytes: Uint8Array;
+  /** The same numbers in fewer bits, in which operators that can shall hold them; in float32 where it is absent. */
+  narrow?: NarrowWeights;
 }
+
+/** Weights in fewer bits than float32, row-major: integers of a scale each, or the upper halves of float32. */
+export type NarrowWeights =
+  | { type: 'int8'; values: Int8Array /** The scale of the element at an index. */; scaleAt(element: number): number }
+  | { type: 'bfloat16'; values: Uint16Array };
 
 export type AttributeValue = number | string | number[] | string[];
 

@@ -1,5 +1,7 @@
 import { conv, convTranspose, fusedConv } from './convolution.js';
+import { dequantizeLinear } from './dequantize.js';
 import { expand, pad, slice, split, tile, transpose, trilu } from './move.js';
+import { narrowOperators } from './narrow.js';
 import { normalizationOperators } from './normalization.js';
 import type { Operators } from './operator.js';
 import { pointwiseOperators } from './pointwise.js';
@@ -31,5 +33,7 @@ export const ALL_OPERATORS: Operators = new Map([
     tile,
     pad,
     trilu,
+    dequantizeLinear,
+    ...narrowOperators,
   ].map((operator): [string, typeof operator] => [operator.op, operator]),
 ]);

@@ -21,7 +21,8 @@ import {
   W,
 } from './recurrent.js';
 
-const GATES = 3;
+/** Gates z, r and the candidate h. */
+export const GATES = 3;
 const DEFAULTS = ['Sigmoid', 'Tanh'];
 
 /** ONNX's GRU; gates in the order z, r, h. `linear_before_reset` = 1 is the reset after the product. */
@@ -31,22 +32,11 @@ export const gru: Operator = {
   inputs: [3, 6],
   integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, GATES, false),
-  lower(node) {
-    const shape = readRecurrent(node, GATES);
-    if (shape.recurrent !== shape.hidden)
-      throw node.malformed('R has the wrong shape', `${shape.hidden} columns`, `${shape.recurrent}`, R);
-    const calls = recurrentCalls(node, shape);
-    const after = node.integer('linear_before_reset', 0) !== 0;
-    for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
-      const extras = packExtras(node, shape, d);
-      if (after) lowerResetAfter(node, shape, d, { rows, sizes, backwards, extras, lengths });
-      else lowerResetBefore(node, shape, d, { rows, sizes, backwards, extras, lengths });
-    }
-    lowerFinalHidden(node, calls);
-  },
+  lower: (node) => lowerGru(node, lowerResetAfter, lowerResetBefore),
 };
 
-interface Words {
+/** One direction's call: what all GRU kernels are told alike. */
+export interface GruWords {
   rows: Record<string, Argument>;
   sizes: Record<string, Argument>;
   backwards: number;
@@ -54,7 +44,22 @@ interface Words {
   lengths: Record<string, Argument>;
 }
 
-function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: number, words: Words): void {
+export type LowerGruCall = (node: Lowering, shape: Recurrent, d: number, words: GruWords) => void;
+
+/** Checks the node and allots its states; one of two makes the call of each direction. */
+export function lowerGru(node: Lowering, resetAfter: LowerGruCall, resetBefore: LowerGruCall): void {
+  const shape = readRecurrent(node, GATES);
+  if (shape.recurrent !== shape.hidden)
+    throw node.malformed('R has the wrong shape', `${shape.hidden} columns`, `${shape.recurrent}`, R);
+  const calls = recurrentCalls(node, shape);
+  const lowerCall = node.integer('linear_before_reset', 0) !== 0 ? resetAfter : resetBefore;
+  for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
+    lowerCall(node, shape, d, { rows, sizes, backwards, extras: packExtras(node, shape, d), lengths });
+  }
+  lowerFinalHidden(node, calls);
+}
+
+function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: number, words: GruWords): void {
   const gates = GATES * hidden;
   const order = gateOrder(hidden, GATES, (gate, unit) => gate * hidden + unit);
   const bias = node.has(B) ? node.floats(B).subarray(2 * gates * d) : new Float32Array(2 * gates);
@@ -75,7 +80,7 @@ function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: numbe
   });
 }
 
-function lowerResetBefore(node: Lowering, { inputs, hidden }: Recurrent, d: number, words: Words): void {
+function lowerResetBefore(node: Lowering, { inputs, hidden }: Recurrent, d: number, words: GruWords): void {
   const rows = GATES * hidden;
   const bias = summedBias(node, rows, d);
   const matrices = () => [

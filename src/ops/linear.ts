@@ -1,5 +1,5 @@
 import type { Dim } from '../graph/graph.js';
-import { activationArguments, activationWords } from './activations.js';
+import { type ActivationArguments, activationArguments, activationWords } from './activations.js';
 import type { NodeReader } from './node.js';
 import type { Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
 import { type Matrix, packedCount, packPanels, plainOrder, roundUp } from './pack.js';
@@ -54,16 +54,20 @@ export const linear: Operator = {
   inputs: [2, 3],
   infer: matMul.infer,
   lower(node) {
-    const { activation, alpha, beta } = node.node.attributes;
-    const arguments_ = activationArguments(
-      (activation as string) ?? 'Identity',
-      alpha as number | undefined,
-      beta as number | undefined,
-    );
     const transposed = node.integer('transB', 0) !== 0;
-    lowerProduct(node, { transposed, ...(node.has(2) ? { bias: 2 } : {}) }, arguments_);
+    lowerProduct(node, { transposed, ...(node.has(2) ? { bias: 2 } : {}) }, linearActivation(node));
   },
 };
+
+/** The function that a Linear applies on its way out. */
+export function linearActivation({ node: { attributes } }: NodeReader): ActivationArguments {
+  const { activation, alpha, beta } = attributes;
+  return activationArguments(
+    (activation as string) ?? 'Identity',
+    alpha as number | undefined,
+    beta as number | undefined,
+  );
+}
 
 interface Product {
   transposed: boolean;
@@ -104,7 +108,8 @@ function lowerProduct(node: Lowering, product: Product, activation = activationA
   });
 }
 
-function broadcastBias(node: NodeReader, i: number, outputs: number): (output: number) => number {
+/** The bias of each output: one number for all, or one for each. */
+export function broadcastBias(node: NodeReader, i: number, outputs: number): (output: number) => number {
   const data = node.floats(i);
   if (data.length === 1) return () => data[0];
   if (data.length === outputs && node.shape(i).at(-1) === outputs) return (output) => data[output];

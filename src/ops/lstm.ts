@@ -11,6 +11,7 @@ import {
   R,
   RECURRENT_ATTRIBUTES,
   type Recurrent,
+  type RecurrentCall,
   readActivations,
   readRecurrent,
   recurrentCalls,
@@ -22,7 +23,8 @@ import {
   W,
 } from './recurrent.js';
 
-const GATES = 4;
+/** Gates i, o, f and the candidate c. */
+export const GATES = 4;
 const INITIAL_C = 6;
 const DEFAULTS = ['Sigmoid', 'Tanh', 'Tanh'];
 
@@ -33,7 +35,7 @@ export const lstm: Operator = {
   inputs: [3, 8],
   integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, GATES, true),
-  lower,
+  lower: lowerFloat32,
 };
 
 /**
@@ -42,23 +44,46 @@ export const lstm: Operator = {
  */
 export const lstmp: Operator = { ...lstm, op: 'LSTMP', inputs: [9, 9] };
 
-function lower(node: Lowering): void {
+/** One direction's call: what all LSTM kernels are told alike. */
+export interface LstmCall {
+  shape: Recurrent;
+  d: number;
+  call: RecurrentCall;
+  /** The cell state. */
+  c: Argument;
+  projected: boolean;
+}
+
+/** Checks the node and allots its states; `lowerCall` makes the call of each direction. */
+export function lowerLstm(node: Lowering, lowerCall: (call: LstmCall) => void): void {
   const shape = readRecurrent(node, GATES);
-  const { inputs, hidden, recurrent, directions } = shape;
-  if (!node.has(PROJECTION) && recurrent !== hidden) {
+  const { hidden, recurrent, directions } = shape;
+  const projected = node.has(PROJECTION);
+  if (!projected && recurrent !== hidden) {
     throw node.malformed('R has the wrong shape', `[${directions}, ${4 * hidden}, ${hidden}]`, `[${node.shape(R)}]`, R);
   }
-  if (node.has(PROJECTION)) node.expectShape(PROJECTION, 'W_hr', [directions, recurrent, hidden]);
+  if (projected) node.expectShape(PROJECTION, 'W_hr', [directions, recurrent, hidden]);
   const calls = recurrentCalls(node, shape);
-  const panels = Math.ceil(hidden / 4);
-  for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
+  for (const [d, call] of calls.entries()) {
     const c = node.recurrentState(directions > 1 ? `c${d}` : 'c', hidden, INITIAL_C, 2, d, directions);
-    const projected = node.has(PROJECTION);
+    lowerCall({ shape, d, call, c: { state: c.name }, projected });
+    if (node.wanted(2)) {
+      node.needsSingleSteps();
+      node.readState(2, c, d * hidden * 4);
+    }
+  }
+  lowerFinalHidden(node, calls);
+}
+
+function lowerFloat32(node: Lowering): void {
+  lowerLstm(node, ({ shape, d, call: { rows, sizes, backwards, lengths }, c, projected }) => {
+    const { inputs, hidden, recurrent } = shape;
+    const panels = Math.ceil(hidden / 4);
     node.call('lstm', {
       ...rows,
       weights: packGates(node, shape, d),
       ...sizes,
-      c: { state: c.name },
+      c,
       scratch: node.scratch(
         panels * 64,
         align16(recurrent * 4) + (projected ? panels * 16 : 0),
@@ -70,12 +95,7 @@ function lower(node: Lowering): void {
       P: projected ? recurrent : 0,
       ...lengths,
     });
-    if (node.wanted(2)) {
-      node.needsSingleSteps();
-      node.readState(2, c, d * hidden * 4);
-    }
-  }
-  lowerFinalHidden(node, calls);
+  });
 }
 
 function packGates(node: Lowering, { inputs, hidden, recurrent }: Recurrent, d: number): Argument {
@@ -98,7 +118,7 @@ function packProjection(node: Lowering, { hidden, recurrent }: Recurrent, d: num
 }
 
 /** Peepholes, clip, coupling and other activations, or 0 where the plain kernel serves. */
-function packExtras(node: Lowering, { hidden, directions, clip }: Recurrent, d: number): Argument {
+export function packExtras(node: Lowering, { hidden, directions, clip }: Recurrent, d: number): Argument {
   const coupled = node.integer('input_forget', 0);
   const activations = readActivations(node, DEFAULTS, directions, d);
   const peepholes = node.has(PEEPHOLES);

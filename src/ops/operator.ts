@@ -51,8 +51,8 @@ export interface Lowering extends NodeReader {
   alias(output: number, value: string): void;
   /** A value of this node that is not an output. */
   temporary(label: string, width: number): Operand;
-  /** `count` float32 in the arena, filled once at load. */
-  weights(label: string, count: number, fill: (target: Float32Array) => void): Argument;
+  /** `count` float32 in the arena, filled once at load. `bytes`: they are int8, which each build lays out its own way. */
+  weights(label: string, count: number, fill: (target: Float32Array) => void, bytes?: boolean): Argument;
   /** Argument words of its own in the arena, whose address is then an argument of a call. */
   record(label: string, words: readonly Argument[]): Argument;
   /** A constant input broadcast to the row of `shape`, packed. */
@@ -104,6 +104,8 @@ export interface Operator {
   readonly anyType?: boolean;
   /** Inputs that are integers, which an operator that computes with float32 reads by themselves: lengths. */
   readonly integers?: readonly number[];
+  /** The output of a node whose inputs are all constants, which then is one too; the node is gone before the planning. */
+  fold?(node: NodeReader): Tensor;
   /** The types and shapes of the outputs, from those of the inputs. */
   infer(node: NodeReader): ValueType[];
   /** Packs weights and lists kernel calls. */

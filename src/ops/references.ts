@@ -6,6 +6,7 @@ import type { Graph, Tensor } from '../graph/graph.js';
 import { toFloat32, toIntegers } from '../graph/tensor.js';
 import { activationOperators, activationReference } from './activations.js';
 import { concatReference, sliceReference } from './copy.js';
+import { dequantizeLinearReference } from './dequantize.js';
 import { binaryOperators, binaryReference } from './elementwise.js';
 import { gatherReference } from './gather.js';
 import { gruReference } from './gru.js';
@@ -31,6 +32,7 @@ const REFERENCES = new Map<string, Reference>([
   ['MatMul', matMulReference],
   ['Gemm', gemmReference],
   ['Gather', gatherReference],
+  ['DequantizeLinear', dequantizeLinearReference],
   ['LayerNormalization', layerNormalizationReference],
   ['Concat', concatReference],
   ['Slice', sliceReference],

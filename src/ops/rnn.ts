@@ -1,5 +1,5 @@
 import { activationArguments, activationWords } from './activations.js';
-import type { Operator, Reference } from './operator.js';
+import type { Argument, Lowering, Operator, Reference } from './operator.js';
 import { packedCount, packPanels, plainOrder, rowMajor } from './pack.js';
 import {
   align16,
@@ -7,6 +7,8 @@ import {
   lowerFinalHidden,
   R,
   RECURRENT_ATTRIBUTES,
+  type Recurrent,
+  type RecurrentCall,
   readActivations,
   readRecurrent,
   recurrentCalls,
@@ -27,13 +29,8 @@ export const rnn: Operator = {
   inputs: [3, 6],
   integers: [SEQUENCE_LENS],
   infer: (node) => inferRecurrent(node, 1, false),
-  lower(node) {
-    const shape = readRecurrent(node, 1);
-    const { inputs, hidden, recurrent, directions, clip } = shape;
-    if (recurrent !== hidden) throw node.malformed('R has the wrong shape', `${hidden} columns`, `${recurrent}`, R);
-    const calls = recurrentCalls(node, shape);
-    for (const [d, { rows, sizes, backwards, lengths }] of calls.entries()) {
-      const [activation] = readActivations(node, DEFAULTS, directions, d) ?? [activationArguments('Tanh')];
+  lower: (node) =>
+    lowerRnn(node, ({ inputs, hidden }, d, { rows, sizes, lengths }, words) => {
       node.call('rnn', {
         ...rows,
         weights: node.weights(`gates${d}`, packedCount(hidden, inputs + hidden), (target) =>
@@ -45,15 +42,34 @@ export const rnn: Operator = {
         ...sizes,
         unused: 0,
         scratch: node.scratch(packedCount(hidden, 0) * 4, align16(hidden * 4), align16((inputs + hidden) * 4)),
-        backwards,
-        ...activationWords(activation),
-        clip: { float: clip },
+        ...words,
         ...lengths,
       });
-    }
-    lowerFinalHidden(node, calls);
-  },
+    }),
 };
+
+/** Words 10 to 14 of a call: assembly/rnn.ts. */
+export type RnnWords = Record<string, Argument>;
+
+/** Checks the node and allots its states; `lowerCall` makes the call of each direction. */
+export function lowerRnn(
+  node: Lowering,
+  lowerCall: (shape: Recurrent, d: number, call: RecurrentCall, words: RnnWords) => void,
+): void {
+  const shape = readRecurrent(node, 1);
+  const { hidden, recurrent, directions, clip } = shape;
+  if (recurrent !== hidden) throw node.malformed('R has the wrong shape', `${hidden} columns`, `${recurrent}`, R);
+  const calls = recurrentCalls(node, shape);
+  for (const [d, call] of calls.entries()) {
+    const [activation] = readActivations(node, DEFAULTS, directions, d) ?? [activationArguments('Tanh')];
+    lowerCall(shape, d, call, {
+      backwards: call.backwards,
+      ...activationWords(activation),
+      clip: { float: clip },
+    });
+  }
+  lowerFinalHidden(node, calls);
+}
 
 /** ONNX's equation in float64. */
 export const rnnReference: Reference = (node, inputs) => {

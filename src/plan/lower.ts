@@ -289,9 +289,14 @@ class NodeLowering extends NodeReader implements Lowering {
     return this.lowerer.valueOperand(this.local(label), width);
   }
 
-  weights(label: string, count: number, fill: (target: Float32Array) => void): Argument {
+  weights(label: string, count: number, fill: (target: Float32Array) => void, bytes = false): Argument {
     const { lowerer } = this;
-    lowerer.weights.push({ label: this.local(label), count, offset: lowerer.weightBytes });
+    lowerer.weights.push({
+      label: this.local(label),
+      count,
+      offset: lowerer.weightBytes,
+      ...(bytes ? { bytes } : {}),
+    });
     lowerer.packers.set(this.local(label), fill);
     lowerer.weightBytes += roundUp(count * 4, 64);
     return { weights: this.local(label) };

@@ -2,6 +2,7 @@ import type { DataType, Dim, Graph } from '../graph/graph.js';
 import { type KernelModule, type KernelName, moduleOf } from '../ops/kernels.js';
 import type { Argument, Operators } from '../ops/operator.js';
 import { OPERATORS } from '../ops/registry.js';
+import { fold } from './fold.js';
 import { fuse } from './fuse.js';
 import { inferTypes } from './infer.js';
 import { lowerGraph } from './lower.js';
@@ -54,6 +55,8 @@ export interface PlanWeights {
   label: string;
   count: number;
   offset: number;
+  /** They are four int8 each, which the kernels' build lays out once they are packed. */
+  bytes?: true;
 }
 
 /** By the label of a pack, what writes it. These hold the graph's tensors, and with them the file; a plan does not. */
@@ -117,13 +120,13 @@ export interface Planned {
 }
 
 /**
- * Graph -> Plan: fuses nodes, finds every shape, lists kernel calls and places values. Weights are packed later, into
+ * Graph -> Plan: folds constants, finds every shape, fuses nodes, lists kernel calls and places values. Weights are packed later, into
  * the arena itself. `operators` are those that a node may name: the core's, or all (src/ops/all.ts).
  *
  * @throws RivuletError `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR` or `UNSUPPORTED_ATTRIBUTE`, naming the node.
  */
 export function makePlan(graph: Graph, operators: Operators = OPERATORS): Planned {
-  const { widths, packers, ...lowered } = lowerGraph(fuse(inferTypes(graph, operators)));
+  const { widths, packers, ...lowered } = lowerGraph(fuse(inferTypes(fold(graph, operators), operators)));
   const modules = new Set<KernelModule>(['core', ...lowered.calls.map(({ kernel }) => moduleOf(kernel))]);
   return { plan: { ...lowered, ...placeValues(lowered, widths), modules: [...modules] }, packers };
 }

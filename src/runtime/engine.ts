@@ -38,7 +38,7 @@ export class Engine {
     this.kernels = instantiateKernels(modules, plan.modules, this.arena.memory);
     this.build = BUILDS[this.kernels.build()];
     this.arena.startAt(this.kernels.heapBase());
-    this.program = new Program(this.arena, plan, packers);
+    this.program = new Program(this.arena, plan, packers, this.kernels.layOutBytes);
     this.pool = new SlotPool(this.arena, plan);
     this.inputs = plan.inputs.map((port) => new Channel(port));
     this.outputs = plan.outputs.map((port) => new Channel(port));

@@ -6,6 +6,7 @@ import type { Files } from '../io/neighbours.js';
 import { type Progress, readSource, type Source } from '../io/source.js';
 import type { Operators } from '../ops/operator.js';
 import { makePlan, type Planned } from '../plan/plan.js';
+import type { HeldType } from '../plan/quantize.js';
 import type { NonFinite } from './engine.js';
 import { type Build, chooseBuild, compileKernels, type KernelSet, sortKernels } from './kernels.js';
 import { Model } from './model.js';
@@ -22,6 +23,13 @@ export interface LoadOptions {
    * alone; `propagate` lets them through, and into the state.
    */
   nonFinite?: NonFinite;
+  /**
+   * In what the weights of cells, linear layers and embeddings are held: `float32`, `bfloat16` (half the bytes) or `int8` (a
+   * quarter; and faster). By default as the file has them, but for the sixteen-bit types, which are widened.
+   */
+  weights?: HeldType;
+  /** Names of nodes whose weights stay float32, whatever `weights` says. */
+  keep?: readonly string[];
   /** What a graph may name; by default the core's operators, and all others once it names one. See `loadOperators`. */
   operators?: Operators;
   /** What a PyTorch state dict leaves open (activations, the order of layers): an object, or its JSON. */
@@ -52,9 +60,10 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     build ? { core: await compileKernels(build) } : (kernels as KernelSet),
   ]);
   const file = name ?? options.name;
-  const { graph } = await readModel(bytes, file, options, location);
+  const read = await readModel(bytes, file, options, location);
   try {
-    const planned = await planWith(graph, options.operators);
+    const graph = await held(read.graph, options);
+    const planned = await planWith(graph, options.operators ?? (options.weights && (await loadOperators())));
     const others = build ? planned.plan.modules.slice(1) : [];
     const compiled = await Promise.all(others.map(async (module) => [module, await compileKernels(build!, module)]));
     return new Model(graph, planned, { ...given, ...Object.fromEntries(compiled) }, nonFinite);
@@ -80,6 +89,13 @@ export function loadModelSync(
       hint: 'Compile rivulet/kernels/simd.wasm beforehand and pass the module',
     });
   }
+  if (options.weights !== undefined) {
+    throw new RivuletError('INVALID_OPTION', 'weights', {
+      expected: 'nothing: loadModelSync holds them as the file has them',
+      found: options.weights,
+      hint: 'Store them so: rivulet convert --weights int8',
+    });
+  }
   const nonFinite = checkNonFinite(options);
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -92,6 +108,14 @@ export function loadModelSync(
     const hint = 'More operators: give `operators: await loadOperators()`, or use `loadModel`';
     throw named(limited ? error.with({ hint: error.hint ? `${error.hint}. ${hint}` : hint }) : error, options.name);
   }
+}
+
+/** The graph with its weights as the options want them held. */
+async function held(graph: Graph, { weights, keep = [] }: LoadOptions): Promise<Graph> {
+  if (weights === undefined && keep.length === 0) return graph;
+  const { HELD_TYPES, holdWeights } = await import('../plan/quantize.js');
+  if (weights && HELD_TYPES.includes(weights)) return holdWeights(graph, weights, keep);
+  throw new RivuletError('INVALID_OPTION', 'weights', { expected: HELD_TYPES.join(', '), found: String(weights) });
 }
 
 /** Every operator that runs, for `loadModelSync`; `loadModel` loads them by itself. */

@@ -32,14 +32,16 @@ export class Program {
     private readonly arena: Arena,
     private readonly plan: Plan,
     packers: Packers,
+    layOutBytes?: (address: number, bytes: number) => void,
   ) {
     this.weightOffsets = new Map(plan.weights.map(({ label, offset }) => [label, offset]));
     this.valuesByName = new Map(plan.values.map((value) => [value.name, value]));
     this.statesByName = new Map(plan.states.map(({ name, offset }) => [name, offset]));
     this.weightsAt = arena.reserve(plan.weightBytes);
-    for (const { label, offset, count } of plan.weights) {
+    for (const { label, offset, count, bytes } of plan.weights) {
       const at = (this.weightsAt + offset) / 4;
       packers.get(label)!(arena.f32.subarray(at, at + count));
+      if (bytes) layOutBytes!(at * 4, count * 4);
     }
     for (const { label, words } of plan.records) this.recordsAt.set(label, arena.reserve(words.length * 4));
     for (const call of plan.calls) this.argumentsAt.push(arena.reserve(Object.keys(call.arguments).length * 4));

@@ -72,7 +72,7 @@ export class Tracer {
       const cell = new Cell(engine, call, i, slot);
       const before = 'c' in call.arguments ? cell.state('c', 'H') : undefined;
       engine.kernels.execute(program.address + 8 * i, 1, program.slotList, 1, 1);
-      switch (call.kernel) {
+      switch (cell.kernel) {
         case 'lstm':
           return [this.lstm(cell, before!)];
         case 'gru':
@@ -147,6 +147,7 @@ export class Tracer {
 /** Where a cell's numbers lie, after its call for one row. */
 class Cell {
   readonly name: string;
+  /** The kernel, whatever the type of the weights. */
   readonly kernel: string;
   readonly hidden: number;
   private readonly names: string[];
@@ -162,7 +163,7 @@ class Cell {
   ) {
     const { arena, program } = engine;
     this.name = node;
-    this.kernel = kernel;
+    this.kernel = kernel.replace(/Int8$|Bfloat16$/, '');
     this.names = Object.keys(args);
     this.words = arena.u32[program.address / 4 + 2 * index + 1] / 4;
     this.hidden = 'H' in args ? this.word('H') : 0;

@@ -20,6 +20,7 @@ type Kernel = (args: number, slots: number, n: number, steps: number) => void;
 type Exports = Record<KernelName, Kernel> & {
   execute(program: number, calls: number, slots: number, n: number, steps: number): void;
   finite(address: number, count: number): number;
+  layOutBytes(address: number, bytes: number): void;
   heapBase(): number;
   build(): number;
 };
@@ -96,7 +97,7 @@ export class KernelMemory {
   }
 
   /** A buffer that no kernel may write to. */
-  constant(name: string, words: readonly Word[] | Float32Array): GuardedBuffer {
+  constant(name: string, words: readonly Word[] | Float32Array, layOut?: (address: number) => void): GuardedBuffer {
     const made = this.buffer(name, words.length * 4);
     if (words instanceof Float32Array) made.f32.set(words);
     else {
@@ -105,6 +106,7 @@ export class KernelMemory {
         else made.f32[i] = word.float;
       }
     }
+    layOut?.(made.address);
     (this.buffers.at(-1) as { constant?: Uint32Array }).constant = made.u32.slice();
     return made;
   }
@@ -135,6 +137,7 @@ export class PlannedKernels {
   private readonly values: Map<string, GuardedBuffer>;
   private readonly arguments: GuardedBuffer[];
   private readonly slotList: GuardedBuffer;
+  readonly scratch: GuardedBuffer;
   private readonly plan: Plan;
 
   constructor(file: KernelFile, graph: Graph, rows: number, streams: number) {
@@ -145,15 +148,16 @@ export class PlannedKernels {
     const total = plan.weightBytes + plan.rowBytes * rows + scratchBytes + (plan.slotBytes + 1024) * streams;
     this.memory = new KernelMemory(file, 2 * total + (1 << 18));
     const weights = new Map<string, number>();
-    for (const { label, count } of plan.weights) {
+    for (const { label, count, bytes } of plan.weights) {
       const packed = new Float32Array(count);
       packers.get(label)!(packed);
-      weights.set(label, this.memory.constant(label, packed).address);
+      const layOut = bytes ? (at: number) => this.memory.exports.layOutBytes(at, count * 4) : undefined;
+      weights.set(label, this.memory.constant(label, packed, layOut).address);
     }
     this.values = new Map(plan.values.map(({ name, stride }) => [name, this.memory.buffer(name, stride * rows)]));
     this.slots = Array.from({ length: streams }, (_, s) => this.memory.buffer(`slot ${s}`, plan.slotBytes));
     this.slotList = this.memory.buffer('slot list', rows * 4);
-    const scratchAt = this.memory.buffer('scratch', scratchBytes).address;
+    this.scratch = this.memory.buffer('scratch', scratchBytes);
     const states = new Map(plan.states.map(({ name, offset }) => [name, offset]));
     const strides = new Map(plan.values.map(({ name, stride }) => [name, stride]));
     const resolve = (word: Argument): Word => {
@@ -162,7 +166,7 @@ export class PlannedKernels {
       if ('strideOf' in word) return strides.get(word.strideOf)!;
       if ('weights' in word) return weights.get(word.weights)!;
       if ('state' in word) return states.get(word.state)!;
-      return scratchAt;
+      return this.scratch.address;
     };
     for (const { label, words } of plan.records) {
       weights.set(label, this.memory.constant(label, words.map(resolve)).address);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { withWeights, writeNative } from '../../src/convert/index.js';
-import { float32ToBfloat16, float32ToFloat16 } from '../../src/convert/narrow.js';
 import { readNative } from '../../src/formats/safetensors/native.js';
 import { toFloat32 } from '../../src/graph/tensor.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../../src/io/binary.js';
+import { float32ToBfloat16, float32ToFloat16 } from '../../src/io/narrow.js';
 import { filterWithStates, floats, graphOf, node, value } from '../support/graphs.js';
 
 const patterns = Uint16Array.from({ length: 65_536 }, (_, i) => i);
