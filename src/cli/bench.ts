@@ -4,7 +4,7 @@ import { Random, Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
 import { ARCHITECTURE, MODEL_NOTE, openModel } from './model.js';
-import { JSON_OUTPUT, KERNELS } from './options.js';
+import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, figure, printable, table } from './output.js';
 import { Progress } from './progress.js';
 import { portsOf } from './series.js';
@@ -34,6 +34,7 @@ export const benchVerb: Verb = {
     ...JSON_OUTPUT,
     ...ARCHITECTURE,
     ...KERNELS,
+    ...HELD,
   },
   examples: ['rivulet bench models/shakespeare --seconds 3', 'rivulet bench models/shakespeare --kernels scalar'],
 

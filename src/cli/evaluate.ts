@@ -6,7 +6,7 @@ import { Pacer } from '../text/pause.js';
 import { logitsWidth } from '../text/stream.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE } from './model.js';
-import { type Arguments, JSON_OUTPUT, KERNELS, UsageError } from './options.js';
+import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './options.js';
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
 import { RANGE, type RangeOf, readRange } from './range.js';
@@ -43,6 +43,7 @@ export const evaluateVerb: Verb = {
     state: STATE.state,
     ...JSON_OUTPUT,
     ...KERNELS,
+    ...HELD,
   },
   examples: [
     'rivulet evaluate models/shakespeare input.txt --from 0.9',

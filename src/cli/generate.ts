@@ -1,7 +1,7 @@
 import { type Ending, generate, Sampler, type TokenStream, textTask, Vocabulary } from '../text/index.js';
 import type { Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
-import { KERNELS } from './options.js';
+import { HELD, KERNELS } from './options.js';
 import { count, figure, type Output, printable } from './output.js';
 
 export const generateVerb: Verb = {
@@ -34,6 +34,7 @@ export const generateVerb: Verb = {
     stop: { value: 'TEXT', multiple: true, help: 'End before this text (default: what the model says)' },
     ...STATE,
     ...KERNELS,
+    ...HELD,
   },
   examples: [
     'rivulet generate models/shakespeare --prompt "ROMEO:" --temperature 0.8 --seed 1',

@@ -3,7 +3,7 @@ import { byteLength } from '../graph/tensor.js';
 import type { Model } from '../index.js';
 import type { Verb } from './host.js';
 import { ARCHITECTURE, MODEL_NOTE, openGraph, openModel } from './model.js';
-import { JSON_OUTPUT, KERNELS } from './options.js';
+import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
 
 export const inspectVerb: Verb = {
@@ -16,6 +16,7 @@ export const inspectVerb: Verb = {
     ...JSON_OUTPUT,
     ...ARCHITECTURE,
     ...KERNELS,
+    ...HELD,
   },
   examples: ['rivulet inspect models/shakespeare', 'rivulet inspect model.safetensors --plan --json'],
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ReadGraph, readGraph } from '../convert/index.js';
 import { loadModel, type Model, type Stream } from '../index.js';
 import { type Progress as Read, readSource } from '../io/source.js';
+import { HELD_TYPES, type HeldType } from '../plan/quantize.js';
 import { writeFile } from './files.js';
 import type { Context } from './host.js';
 import type { Arguments, Options } from './options.js';
@@ -52,7 +53,7 @@ export async function readBytes(path: string, context: Context): Promise<Uint8Ar
 /** Loads the model that the first argument means, with the kernels asked for. */
 export async function openModel(args: Arguments, context: Context): Promise<Model> {
   const path = await modelPath(args.positionals[0]);
-  const given = { ...kernelsOf(args), ...(await architectureOf(args, context)) };
+  const given = { ...kernelsOf(args), ...heldOf(args), ...(await architectureOf(args, context)) };
   return reading(path, context, (options) => loadModel(path, { ...options, ...given }));
 }
 
@@ -72,6 +73,13 @@ async function architectureOf(args: Arguments, context: Context): Promise<{ arch
 export function kernelsOf(args: Arguments): { kernels?: 'auto' | 'relaxed' | 'simd' | 'scalar' } {
   const kernels = args.choice('kernels', ['auto', 'relaxed', 'simd', 'scalar']);
   return kernels === undefined ? {} : { kernels };
+}
+
+/** What `--weights` and `--keep` say. */
+function heldOf(args: Arguments): { weights?: HeldType; keep?: readonly string[] } {
+  const weights = args.choice('weights', HELD_TYPES);
+  const keep = args.list('keep');
+  return { ...(weights && { weights }), ...(keep.length > 0 && { keep }) };
 }
 
 /** A stream in the state of `--state`, or a fresh one. */

@@ -127,4 +127,15 @@ export function columns(rows: readonly (readonly string[])[]): string {
 export const KERNELS: Options = {
   kernels: { value: 'BUILD', help: 'auto, relaxed, simd or scalar: which kernels compute (default: auto)' },
 };
+/** Leaves layers out of what `--weights` asks. */
+export const KEEP: Options = {
+  keep: { value: 'LAYER', multiple: true, help: 'Leave a layer, by its name in "inspect", in float32' },
+};
+export const HELD: Options = {
+  weights: {
+    value: 'TYPE',
+    help: 'float32, bfloat16 or int8: how memory holds the weights (default: as the file does)',
+  },
+  ...KEEP,
+};
 export const JSON_OUTPUT: Options = { json: { help: 'Print JSON instead of text' } };

@@ -6,7 +6,7 @@ import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
 import { ARCHITECTURE, MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
-import { KERNELS } from './options.js';
+import { HELD, KERNELS } from './options.js';
 import { recordsOf, STDIN } from './records.js';
 import { NPY_START, portsOf, readSeries, runSeries, wrongWidth } from './series.js';
 
@@ -29,6 +29,7 @@ export const runVerb: Verb = {
     ...STATE,
     ...ARCHITECTURE,
     ...KERNELS,
+    ...HELD,
   },
   examples: [
     'rivulet run model.safetensors inputs.npy --output outputs.npy',

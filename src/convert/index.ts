@@ -36,5 +36,6 @@ export type {
   Tensor,
   ValueInfo,
 } from '../graph/graph.js';
+export { type CalibrateOptions, type Calibration, calibrate, type LayerLoss } from './calibrate.js';
 export { type Comparison, type VerifyOptions, verifyModel } from './verify.js';
 export { WEIGHT_TYPES, type WeightType, withWeights } from './weights.js';

@@ -31,7 +31,7 @@ export interface VerifyOptions {
 /** Steps of random inputs, of one sequence: a constant initial state fits no more. Enough that a wrong state shows. */
 const STEPS = 32;
 
-type Arrays = Record<string, ShapedArray>;
+export type Arrays = Record<string, ShapedArray>;
 
 /**
  * Runs a model beside the graph in plain float64, and tells the largest difference. A graph without states of its own runs
@@ -46,7 +46,7 @@ export function verifyModel(model: Model, graph: Graph, options: VerifyOptions =
   if (unknown !== undefined) throw invalid(unknown, 'no output has this name', graph.outputs.map(nameOf).join(', '));
   const stepwise = graph.states.length > 0;
   const given = completed(model, inputs, stepwise, seed);
-  const found: Arrays = stepwise ? runSteps(model, given) : model.run(given);
+  const found = runWhole(model, given, stepwise);
   const wanted: Arrays = graph.outputs.every(({ name }) => name in expected)
     ? expected
     : { ...(stepwise ? evaluateSteps(graph, given) : evaluateReference(graph, wide(given))), ...expected };
@@ -73,7 +73,7 @@ function compare(name: string, found: ShapedArray, wanted: ShapedArray): { diffe
 }
 
 /** The inputs given, and random ones for the rest; stepwise, [steps, numbers a step] each. */
-function completed(model: Model, inputs: Readonly<Arrays>, stepwise: boolean, seed: number): Arrays {
+export function completed(model: Model, inputs: Readonly<Arrays>, stepwise: boolean, seed: number): Arrays {
   const ports = model.plan().inputs;
   const sizes = stepwise ? {} : symbolsOf(ports, inputs);
   const steps =
@@ -125,6 +125,11 @@ const wide = (arrays: Readonly<Arrays>): Record<string, ReferenceTensor> =>
       { shape: [...shape], data: Float64Array.from(data) },
     ]),
   );
+
+/** All outputs for whole inputs; where the graph has states of its own, step by step. */
+export function runWhole(model: Model, inputs: Readonly<Arrays>, stepwise: boolean): Arrays {
+  return stepwise ? runSteps(model, inputs) : model.run(inputs);
+}
 
 function runSteps(model: Model, inputs: Readonly<Arrays>): Arrays {
   const stream = model.createStream();
