@@ -95,7 +95,7 @@ async function calibrationOf(graph: Graph, model: Model, args: Arguments, contex
     calibrate(loadModel, graph, inputs, { keep: args.list('keep'), ...kernelsOf(args) }),
   );
   const percent = (share: number) => `${figure(100 * share)}%`;
-  const rows = layers.map(({ name, loss: alone }) => [`  ${name}`, percent(alone)]);
+  const rows = layers.map(({ name, loss: alone }) => [name, percent(alone)]);
   return [
     `int8 moves the outputs on ${file} by ${percent(loss)} of their size (root mean square); by layer:`,
     columns(rows),

@@ -10,7 +10,7 @@ import { ForecastView, printed } from './forecast-view.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
 import { liveReadings, type Reading, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
-import { type Arguments, JSON_OUTPUT, KERNELS, type Options, UsageError } from './options.js';
+import { type Arguments, HELD, JSON_OUTPUT, KERNELS, type Options, UsageError } from './options.js';
 import { count } from './output.js';
 import { Progress } from './progress.js';
 import { type RangeOf, readRange } from './range.js';
@@ -44,6 +44,7 @@ export const forecastVerb: Verb = {
     ...STATE,
     ...JSON_OUTPUT,
     ...KERNELS,
+    ...HELD,
   },
   examples: [
     'rivulet forecast models/energy ETTh1.csv --svg forecast.svg',

@@ -62,6 +62,33 @@ describe('rivulet convert', () => {
     expect(whole - (await readFile(at('out.safetensors'))).length).toBeGreaterThan(200);
   });
 
+  it('stores int8 with --weights int8, says what it costs by layer, and leaves out what --keep names', async () => {
+    const argv = [at('model.safetensors'), '--weights', 'int8', '--calibrate', at('x.npy')];
+    const { code, stdout } = await convert(...argv);
+    expect(code).toBe(0);
+    const [, whole] = /moves the outputs on \S+x\.npy by (\S+)% of their size/.exec(stdout)!;
+    expect(Number(whole)).toBeGreaterThan(0.01);
+    expect(Number(whole)).toBeLessThan(5);
+    const layers = [...stdout.matchAll(/^ {2}(\S+) +(\S+)%$/gm)].map(([, name, loss]) => ({
+      name,
+      loss: Number(loss),
+    }));
+    expect(layers).toHaveLength(2);
+    expect(layers[0].loss).toBeGreaterThanOrEqual(layers[1].loss);
+    const calls = async () => (await loadModel(at('out.safetensors'))).plan().calls.map(({ kernel }) => kernel);
+    expect((await calls()).every((kernel) => kernel.endsWith('Int8'))).toBe(true);
+
+    const kept = await convert(...argv, '--keep', layers[0].name);
+    expect(Number(/by (\S+)% of/.exec(kept.stdout)?.[1])).toBeCloseTo(layers[1].loss, 10);
+    expect((await calls()).filter((kernel) => kernel.endsWith('Int8'))).toHaveLength(1);
+    expect(await convert(...argv, '--keep', 'nobody')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/keep names no layer/),
+    });
+    const alone = await convert(at('model.safetensors'), '--calibrate', at('x.npy'));
+    expect(alone).toMatchObject({ code: 2, stderr: expect.stringMatching(/go with --weights int8/) });
+  });
+
   it('holds the rounding of weights to a tolerance, and writes nothing beyond it', async () => {
     const { code, stderr } = await convert(at('model.safetensors'), '--weights', 'bf16', '--tolerance', '1e-6');
     expect(code).toBe(1);
