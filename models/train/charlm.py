@@ -5,14 +5,14 @@ characters; the recurrent state of each is carried from one window to the next (
 time), which is how the runtime uses the model afterwards: as one stream whose state is never thrown away.
 """
 
-import copy
 import json
-import math
 import pathlib
 import time
 
 import torch
 from torch import nn
+
+import optimise
 
 
 class CharModel(nn.Module):
@@ -30,10 +30,6 @@ class CharModel(nn.Module):
         return self.head(self.drop(y)), state
 
 
-def detach(state):
-    return tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-
-
 @torch.no_grad()
 def held_out_loss(model, tokens, chunk=4096):
     """Mean cross-entropy in nats per character over `tokens`, streamed once from the zero state."""
@@ -48,27 +44,22 @@ def held_out_loss(model, tokens, chunk=4096):
     return total / (len(tokens) - 1)
 
 
-def train(model, tokens, held_out, *, epochs, batch=64, window=128, lr=2e-3, weight_decay=1e-2, warmup=200,
-          average=0.999, clip=1.0, checkpoint=None, log=print):
-    """AdamW, a cosine schedule, and an exponential average of the weights, which is what is kept.
+def train(model, tokens, held_out, *, epochs, batch=64, window=128, checkpoint=None, log=print, **options):
+    """Trains with `optimise.Optimiser`, which takes the other options: lr, weight_decay, warmup, average, clip.
 
     Returns (the averaged model, [(epoch, training loss, held-out loss)]). The held-out text is looked at to draw the
-    curve, never to choose: the weights after the last epoch are the result.
+    curve, never to choose: the weights after the last epoch are the result. Times are the process's, not the clock's.
     """
     length = (len(tokens) - 1) // batch
     steps_per_epoch = (length - window // 2) // window
-    total_steps = epochs * steps_per_epoch
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=weight_decay)
-    averaged = copy.deepcopy(model)
-    curve, step, first = [], 0, 0
+    optimiser = optimise.Optimiser(model, epochs * steps_per_epoch, **options)
+    curve, first = [], 0
     if checkpoint and pathlib.Path(checkpoint).exists():
         saved = torch.load(checkpoint)
-        model.load_state_dict(saved["model"])
-        averaged.load_state_dict(saved["averaged"])
-        optimiser.load_state_dict(saved["optimiser"])
-        curve, step, first = saved["curve"], saved["step"], saved["epoch"] + 1
+        optimiser.load_state_dict(saved)
+        curve, first = saved["curve"], saved["epoch"] + 1
     for epoch in range(first, epochs):
-        began, running = time.time(), 0.0
+        began, running = time.process_time(), 0.0
         # A new offset each epoch, so that the windows do not always begin at the same characters.
         offset = torch.randint(0, window // 2, ()).item()
         rolled = torch.roll(tokens, -torch.randint(0, len(tokens), ()).item())
@@ -76,32 +67,19 @@ def train(model, tokens, held_out, *, epochs, batch=64, window=128, lr=2e-3, wei
         y = rolled[1 : batch * length + 1].view(batch, length).t()
         state = None
         for i in range(steps_per_epoch):
-            for group in optimiser.param_groups:
-                progress = max(0.0, step - warmup) / max(1, total_steps - warmup)
-                group["lr"] = lr * min(1.0, (step + 1) / warmup) * (0.5 + 0.5 * math.cos(math.pi * progress))
             at = offset + i * window
-            logits, state = model(x[at : at + window], state)
-            state = detach(state)
+            logits, state = model(x[at : at + window], optimise.detach(state))
             loss = nn.functional.cross_entropy(logits.flatten(0, 1), y[at : at + window].flatten())
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
-            optimiser.step()
-            step += 1
-            keep = min(average, (step + 1) / (step + 10))
-            with torch.no_grad():
-                for kept, new in zip(averaged.parameters(), model.parameters()):
-                    kept.lerp_(new, 1 - keep)
+            optimiser.step(loss)
             running += loss.item()
-        measured = held_out_loss(averaged, held_out)
+        measured = held_out_loss(optimiser.averaged, held_out)
         curve.append((epoch + 1, running / steps_per_epoch, measured))
         log(f"epoch {epoch + 1:3d}  training {running / steps_per_epoch:.4f}  held-out {measured:.4f}  "
-            f"{time.time() - began:.0f} s")
+            f"{time.process_time() - began:.0f} s")
         if checkpoint:
-            torch.save({"model": model.state_dict(), "averaged": averaged.state_dict(), "curve": curve, "step": step,
-                        "optimiser": optimiser.state_dict(), "epoch": epoch}, checkpoint)
-    averaged.eval()
-    return averaged, curve
+            torch.save({**optimiser.state_dict(), "curve": curve, "epoch": epoch}, checkpoint)
+    optimiser.averaged.eval()
+    return optimiser.averaged, curve
 
 
 def save_curve(path, curve):
