@@ -21,7 +21,7 @@ class CharModel(nn.Module):
     def __init__(self, vocabulary, embedding=64, hidden=256, layers=2, dropout=0.0, cell="LSTM"):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding)
-        self.rnn = getattr(nn, cell)(embedding, hidden, layers, dropout=dropout)
+        self.rnn = getattr(nn, cell)(embedding, hidden, layers, dropout=dropout if layers > 1 else 0.0)
         self.head = nn.Linear(hidden, vocabulary)
         self.drop = nn.Dropout(dropout)
 
