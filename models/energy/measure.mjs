@@ -8,24 +8,26 @@
  * take no model: the last reading again and again, and the last day.
  */
 
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadModel } from 'rivulet';
 import { forecastTask, repeatLast, Scaler, seasonalNaive } from 'rivulet/sequences';
+import { readTable } from '../table.mjs';
 
 const MONTH = 30 * 24;
 const SPLITS = { validation: [12 * MONTH, 16 * MONTH], test: [16 * MONTH, 20 * MONTH] };
 
-const [data] = process.argv.slice(2);
-if (data === undefined) {
+const [file] = process.argv.slice(2);
+if (file === undefined) {
   console.error('usage: node models/energy/measure.mjs ETTh1.csv');
   process.exit(2);
 }
 const model = await loadModel(fileURLToPath(new URL('model.safetensors', import.meta.url)));
 const { columns, horizon, season } = forecastTask(model);
-const readings = Scaler.of(model).transform(readColumns(data, columns));
+const table = readTable(file);
+const rows = table[columns[0]].length;
 const width = columns.length;
-const rows = readings.length / width;
+const data = Array.from({ length: rows * width }, (_, i) => Number(table[columns[i % width]][Math.floor(i / width)]));
+const readings = Scaler.of(model).transform(data);
 
 const forecasts = model.createStream().run(readings); // [rows, horizon, width]
 const methods = {
@@ -68,14 +70,4 @@ function baseline(method) {
     method(readings, width, row, out);
     return out;
   };
-}
-
-/** The columns named of a CSV with a header -> [rows, columns] */
-function readColumns(file, names) {
-  const [header, ...lines] = readFileSync(file, 'utf8').trimEnd().split(/\r?\n/);
-  const indices = names.map((name) => header.split(',').indexOf(name));
-  return lines.flatMap((line) => {
-    const fields = line.split(',');
-    return indices.map((index) => Number(fields[index]));
-  });
 }

@@ -1,4 +1,4 @@
-"""What PyTorch gives for a model that ships, in float32, for the runtime to be held to: test/models/fixtures/NAME.json.
+"""What PyTorch gives for a model that ships, in float32, for the runtime to be held to: test/fixtures/models/NAME.json.
 
 Inputs are numbers that every language makes exactly, so the file holds none: x' = (1664525 x + 1013904223) mod 2^32
 from x = 1, one after another; a number of [low, high) is low + (high - low) x / 2^32, rounded to float32, a token of n
@@ -13,7 +13,7 @@ import torch
 
 STEPS = 1000
 SHOWN = [1, 10, 100, 1000]
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "test" / "models" / "fixtures"
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
 
 
 def uniform(count):

@@ -19,7 +19,7 @@ const DIFFERENCE = 1e-5;
 export async function expectPyTorch(file: string, fixture: string, kernels: LoadOptions['kernels'] = 'auto') {
   const model = await loadModel(modelFile(file), { kernels: kernels! });
   const { steps, ...recipe }: Fixture = JSON.parse(
-    readFileSync(new URL(`fixtures/${fixture}.json`, import.meta.url), 'utf8'),
+    readFileSync(new URL(`../fixtures/models/${fixture}.json`, import.meta.url), 'utf8'),
   );
   const stream = model.createStream();
   const next = numbers(recipe);
