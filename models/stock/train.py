@@ -42,9 +42,20 @@ class Network(nn.Module):
         return self.head(self.drop(h)), state
 
 
+def seen(closes, per_deviation):
+    """Scaled logarithms of closes [T, 1] -> the returns that the networks see [T, 1, 1]; before the first stands 0."""
+    moved = torch.diff(closes, dim=0, prepend=torch.zeros(1, 1))
+    return (moved * per_deviation).clamp(-LARGEST, LARGEST)[:, None]
+
+
 def unlikely(log_variance, returns):
     """How unlikely returns are for a normal distribution of mean 0: nats, but for a constant."""
     return 0.5 * (log_variance + returns.square() * (-log_variance).exp()).mean()
+
+
+def answer(name, y, closes, deviation, per_deviation):
+    """What the networks' outputs y [T, 1, 1] say, as `graph_of` has it."""
+    return closes + y / per_deviation if name == "price" else (y * 0.5).exp() * (100 * deviation)
 
 
 def graph_of(model, name, scaler, deviation):
@@ -90,8 +101,8 @@ def main():
         scaler = rivulet.fit_scaler("standard", ["close"], closes[:test], log=True)
         x = series.scaled(closes, scaler)
         deviation = float((x[1:test] - x[: test - 1]).std() * scaler["scale"][0])
-        moved = torch.diff(x, dim=0, prepend=torch.zeros(1, 1))
-        returns = (moved * (scaler["scale"][0] / deviation)).clamp(-LARGEST, LARGEST)[:, None]
+        per_deviation = scaler["scale"][0] / deviation
+        returns = seen(x, per_deviation)
         inputs, targets = returns[:-1], returns[1:]
         learned = test - 1 - VALIDATION
         for name, loss in (("price", nn.functional.mse_loss), ("volatility", unlikely)):
@@ -108,6 +119,10 @@ def main():
             last = fold == FOLDS[-1]
             path = here / {"price": "model", "volatility": "volatility"}[name] if last else here / "folds" / f"{name}-{fold}"
             graph_of(model, name, scaler, deviation).save(f"{path}.safetensors")
+            if last:
+                fixtures.write(f"stock-{name}", lambda x: answer(
+                    name, model(seen(x[:, 0], per_deviation))[0], x, deviation, per_deviation),
+                    fixtures.readings(1, -0.05, 0.05), low=-0.05, high=0.05)
     print(f"{time.process_time() - began:.0f} s of CPU time")
 
 
