@@ -6,6 +6,8 @@ export type JsonObject = Map<string, Json>;
 
 /** How deep arrays and objects may lie within each other. */
 export const MAX_JSON_DEPTH = 16;
+/** The same in files of trainers, where layers lie in models, in wrappers and in models again. */
+export const MAX_JSON_DEPTH_OF_MODELS = 64;
 
 const SPACE = /[ \t\n\r]*/y;
 const QUOTE = 0x22;
@@ -14,13 +16,13 @@ const SCALAR = /-?\d[\d.eE+-]*|true|false|null/y;
 
 /**
  * Parses JSON more strictly than `JSON.parse`: a key given twice, an integer or number that a float64 cannot hold, half
- * a surrogate pair and nesting beyond {@link MAX_JSON_DEPTH} are refused.
+ * a surrogate pair and nesting beyond `depth` are refused.
  *
  * @param what names the text in errors, e.g. "header".
  * @throws RivuletError `INVALID_FILE`, `LIMIT_EXCEEDED`
  */
-export function parseJson(text: string, what: string, file?: string): Json {
-  return new JsonParser(text, what, file).parse();
+export function parseJson(text: string, what: string, file?: string, depth = MAX_JSON_DEPTH): Json {
+  return new JsonParser(text, what, file, depth).parse();
 }
 
 class JsonParser {
@@ -31,6 +33,7 @@ class JsonParser {
     private readonly text: string,
     private readonly what: string,
     private readonly file: string | undefined,
+    private readonly most: number,
   ) {}
 
   parse(): Json {
@@ -55,10 +58,10 @@ class JsonParser {
   }
 
   private nested<T>(read: () => T): T {
-    if (++this.depth > MAX_JSON_DEPTH) {
+    if (++this.depth > this.most) {
       throw new RivuletError('LIMIT_EXCEEDED', `The JSON of the ${this.what} is nested too deep`, {
         file: this.file,
-        expected: `at most ${MAX_JSON_DEPTH} levels`,
+        expected: `at most ${this.most} levels`,
       });
     }
     this.at++;

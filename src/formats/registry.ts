@@ -2,7 +2,8 @@ import { RivuletError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { type Files, type Neighbours, neighboursOf } from '../io/neighbours.js';
 import { decodeUtf8 } from '../io/utf8.js';
-import { type JsonObject, parseJson } from './json.js';
+import { type JsonObject, MAX_JSON_DEPTH_OF_MODELS, parseJson } from './json.js';
+import type { KerasArchitecture } from './keras/architecture.js';
 import type { Architecture } from './pytorch/architecture.js';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors/container.js';
 import { holdsGraph, nativeGraph, readNative } from './safetensors/native.js';
@@ -15,8 +16,10 @@ export interface ReadModel {
 
 /** What only some readers take. */
 export interface ReadOptions {
-  /** What the weights of a state dict leave open; see `Architecture`. */
-  architecture?: Architecture | string;
+  /** What weights leave open: an `Architecture` for a state dict, what `model.to_json()` gives for Keras's; or its JSON. */
+  architecture?: Architecture | KerasArchitecture | string;
+  /** The sequences that the model will be given hold no padding: the masks of a Keras model may be left out. */
+  unpadded?: boolean;
   /** The files besides the first, by the names that it calls them, where they can't be read from beside it. */
   files?: Files;
   signal?: AbortSignal;
@@ -37,7 +40,7 @@ interface Format<Content> {
 }
 
 interface BinaryFormat extends Format<Uint8Array> {
-  /** With what a file of the format begins; the reader looks closer. */
+  /** With what a file of the format begins; `?` stands for any character, and the reader looks closer. */
   starts: readonly string[];
 }
 
@@ -47,6 +50,15 @@ interface JsonFormat extends Format<JsonObject> {
 }
 
 const NATIVE = 'Rivulet safetensors';
+
+/** The part of a ZIP archive's first header that may hold anything; the member's name follows. */
+const ZIP_HEADER = `PK\x03\x04${'?'.repeat(26)}`;
+
+const KERAS: BinaryFormat = {
+  name: 'Keras',
+  starts: ['\x89HDF\r\n\x1a\n', ...['metadata.json', 'config.json', 'model.weights'].map((name) => ZIP_HEADER + name)],
+  load: async () => (await import('./keras/keras.js')).readKeras,
+};
 
 const STATE_DICT: BinaryFormat = {
   name: 'PyTorch state dict',
@@ -61,7 +73,13 @@ const ONNX: BinaryFormat = {
   load: async () => (await import('./onnx/onnx.js')).readOnnx,
 };
 
-const BINARY_FORMATS = [STATE_DICT, ONNX];
+const BINARY_FORMATS = [KERAS, STATE_DICT, ONNX];
+
+const TFJS: JsonFormat = {
+  name: 'TensorFlow.js',
+  holds: (object) => object.has('modelTopology') || object.has('weightsManifest'),
+  load: async () => (await import('./tfjs/tfjs.js')).readTfjs,
+};
 
 const RTNEURAL: JsonFormat = {
   name: 'RTNeural JSON',
@@ -93,7 +111,7 @@ const ML5: JsonFormat = {
   load: async () => (await import('./ml5/ml5.js')).readMl5,
 };
 
-const JSON_FORMATS = [RTNEURAL, NAM, ML5, GUITAR_AMP, STATE_DICT_JSON];
+const JSON_FORMATS = [TFJS, RTNEURAL, NAM, ML5, GUITAR_AMP, STATE_DICT_JSON];
 
 /** The longest JSON that is read, in bytes: four million weights, printed with eight digits. */
 export const MAX_JSON_BYTES = 48 * 1024 * 1024;
@@ -103,7 +121,6 @@ const KNOWN = [NATIVE, ...[...BINARY_FORMATS, ...JSON_FORMATS].map(({ name }) =>
 /** Beginnings of files that nobody here reads, but whose names help whoever passed one. */
 const STRANGERS: readonly [prefix: string, name: string][] = [
   ['version https://git-lfs', 'a Git LFS pointer; fetch the file itself with "git lfs pull"'],
-  ['\x89HDF\r\n\x1a\n', 'HDF5 (Keras .h5)'],
   ['PK\x03\x04', 'a ZIP archive (PyTorch .pt, Keras .keras)'],
   ['\x80\x02', 'a Python pickle'],
   ['GGUF', 'GGUF'],
@@ -141,7 +158,7 @@ export async function readModel(
     if (format) return read(format, object);
     throw unknownFormat(`JSON with the keys ${[...object.keys()].slice(0, 12).join(', ').slice(0, 200)}`, file, KNOWN);
   }
-  const format = BINARY_FORMATS.find(({ starts }) => starts.some((prefix) => startOf(bytes).startsWith(prefix)));
+  const format = BINARY_FORMATS.find(({ starts }) => starts.some((start) => startsWith(bytes, start)));
   if (format) return read(format, bytes);
   throw unknownFormat(strangerIn(bytes), file, KNOWN);
 }
@@ -152,7 +169,10 @@ export function readModelSync(bytes: Uint8Array, file?: string): Graph {
   throw unknownFormat(strangerIn(bytes), file, [NATIVE]);
 }
 
-const startOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 32));
+const startOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 64));
+
+const startsWith = (bytes: Uint8Array, start: string): boolean =>
+  Array.from(start).every((wanted, i) => wanted === '?' || wanted.charCodeAt(0) === bytes[i]);
 
 const looksLikeJson = (bytes: Uint8Array): boolean => /^[ \t\r\n]*\{/.test(startOf(bytes));
 
@@ -166,7 +186,7 @@ function jsonObject(bytes: Uint8Array, file: string | undefined): JsonObject {
   }
   const text = decodeUtf8(bytes);
   if (text === undefined) throw new RivuletError('INVALID_FILE', 'The JSON is not UTF-8', { file });
-  return parseJson(text, 'file', file) as JsonObject;
+  return parseJson(text, 'file', file, MAX_JSON_DEPTH_OF_MODELS) as JsonObject;
 }
 
 const strangerIn = (bytes: Uint8Array): string =>

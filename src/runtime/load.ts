@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import type { KerasArchitecture } from '../formats/keras/architecture.js';
 import type { Architecture } from '../formats/pytorch/architecture.js';
 import { readModel, readModelSync } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
@@ -32,8 +33,13 @@ export interface LoadOptions {
   keep?: readonly string[];
   /** What a graph may name; by default the core's operators, and all others once it names one. See `loadOperators`. */
   operators?: Operators;
-  /** What a PyTorch state dict leaves open (activations, the order of layers): an object, or its JSON. */
-  architecture?: Architecture | string;
+  /**
+   * What weights alone leave open: an object, or its JSON. For a PyTorch state dict an `Architecture` (activations, the
+   * order of layers), for weights of Keras what `model.to_json()` gives.
+   */
+  architecture?: Architecture | KerasArchitecture | string;
+  /** The sequences that the model will be given hold no padding: the masks of a Keras model may be left out. */
+  unpadded?: boolean;
   /**
    * The other files of a model that is in several, by the names that the first calls them. Beside a path or URL they are
    * found without.

@@ -9,7 +9,7 @@ import {
   type Tensor,
   TIME,
 } from '../../graph/graph.js';
-import { integerTensor, transposed } from '../constants.js';
+import { integerTensor, joined, transposed } from '../constants.js';
 import type { CellType, CellWeights, Matrix, Recurrent, Step, Vector } from './layers.js';
 
 /** ONNX's gates in the order in which it stacks them, as indices into PyTorch's: i f g o -> i o f c, r z n -> z r h. */
@@ -233,14 +233,4 @@ function widthOf(step: LayerStep): number {
 function reordered({ bytes }: Tensor, order: readonly number[]): Uint8Array[] {
   const block = bytes.length / order.length;
   return order.map((from) => bytes.subarray(from * block, (from + 1) * block));
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

@@ -74,7 +74,7 @@ const MAX_IGNORED = 64;
  * Reads an architecture from JSON, or checks one given as an object.
  * @throws RivuletError `INVALID_FILE`, naming the place; `LIMIT_EXCEEDED`.
  */
-export function readArchitecture(architecture: string | Architecture, file?: string): Architecture {
+export function readArchitecture(architecture: string | object, file?: string): Architecture {
   const text = typeof architecture === 'string' ? architecture : stringify(architecture);
   const fields = new Fields(parseJson(text, 'architecture', file), 'architecture', file);
   const layers = fields.objects('layers');
@@ -121,7 +121,7 @@ function oneOf(fields: Fields, key: string, allowed: readonly string[]): string 
   throw fields.wrong(key, allowed.join(', '), value);
 }
 
-function stringify(architecture: Architecture): string {
+function stringify(architecture: object): string {
   try {
     return JSON.stringify(architecture) ?? 'null';
   } catch (cause) {

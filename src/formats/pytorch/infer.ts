@@ -13,7 +13,7 @@ export interface InferOptions {
   /** The graph's name. */
   name: string;
   /** The answer to what the weights leave open: an object, or its JSON. */
-  architecture?: Architecture | string | undefined;
+  architecture?: Architecture | object | string | undefined;
   /** Whether the tensors stand in the order in which the module registered its layers; true unless given. */
   ordered?: boolean;
   /** Names of all modules, those without weights too, where they are known. */

@@ -15,7 +15,7 @@ export interface PyTorchOptions {
   /** The graph's name; the file's without its ending unless given. */
   name?: string;
   /** What the weights leave open: an object, or its JSON. Goes before the file's own. */
-  architecture?: Architecture | string;
+  architecture?: Architecture | object | string;
   /** The key under which a checkpoint holds the state dict. */
   entry?: string;
 }

@@ -1,0 +1,104 @@
+import { broadcastLengths, type Length, showLengths, unify } from '../../lengths.js';
+import type { Config } from '../config.js';
+import { type LayerReader, pinned } from '../layer.js';
+import type { Value } from '../writer.js';
+
+/** Layers of several values, and Keras 3's operations of two. */
+
+function broadcast(a: Value, b: Value, config: Config): Length[] {
+  const shape = broadcastLengths(a.shape, b.shape);
+  if (shape) return shape;
+  throw config.fail('INVALID_FILE', `${config.className}: its inputs do not fit`, {
+    expected: showLengths(a.shape),
+    found: showLengths(b.shape),
+  });
+}
+
+/** An operator of two values, applied from left to right; an average is divided at the end. */
+const chained =
+  (op: string, count: [least: number, most: number], average = false): LayerReader =>
+  ({ config, model }) => {
+    config.end();
+    const { graph } = model;
+    return (inputs, { name }) => {
+      const [least, most] = count;
+      if (inputs.length < least || inputs.length > most) {
+        throw config.fail('INVALID_FILE', `${config.className}: inputs`, {
+          expected: `${least} or more`,
+          found: `${inputs.length}`,
+        });
+      }
+      const sum = inputs.reduce((a, b) => ({
+        name: graph.node(op, [a.name, b.name], `${name}.${op.toLowerCase()}`),
+        type: 'float32',
+        shape: broadcast(a, b, config),
+        mask: a.mask ?? b.mask,
+      }));
+      if (!average) return [sum];
+      const part = graph.floats(`${name}.part`, [1 / inputs.length]);
+      return [{ ...sum, name: graph.node('Mul', [sum.name, part], `${name}.average`) }];
+    };
+  };
+
+const concatenate: LayerReader = ({ config, model }) => {
+  const given = config.integer('axis', -1);
+  config.end();
+  return (inputs, { name }) => {
+    const [first, ...others] = inputs;
+    const rank = first?.shape.length ?? 0;
+    const axis = given < 0 ? given + rank : given;
+    if (!(axis in (first?.shape ?? [])) || others.some(({ shape }) => shape.length !== rank)) {
+      throw config.wrong('axis', `an axis of inputs of one rank`, given);
+    }
+    const width = inputs.reduce(
+      (sum, { shape }) => sum + pinned(shape[axis], config, 'the axis along which it joins'),
+      0,
+    );
+    const shape = first.shape.map((length, a) => (a === axis ? width : length));
+    for (const other of others) {
+      for (const [a, length] of other.shape.entries()) {
+        if (a === axis || unify(shape[a], length) !== undefined) continue;
+        throw config.fail('INVALID_FILE', 'Concatenate: its inputs do not fit', {
+          expected: showLengths(first.shape),
+          found: showLengths(other.shape),
+        });
+      }
+    }
+    const names = inputs.map((input) => input.name);
+    const mask = inputs.find((input) => input.mask !== undefined)?.mask;
+    // From the end: a layer that is distributed over steps has an axis more before.
+    return [
+      {
+        name: model.graph.node('Concat', names, `${name}.concat`, { axis: axis - rank }),
+        type: 'float32',
+        shape,
+        mask,
+      },
+    ];
+  };
+};
+
+const negative: LayerReader = ({ config, model }) => {
+  config.end();
+  const { graph } = model;
+  return ([x], { name }) => [
+    { ...x, name: graph.node('Mul', [x.name, graph.floats(`${name}.minus`, [-1])], `${name}.negative`) },
+  ];
+};
+
+const MANY: [number, number] = [1, 4096];
+const TWO: [number, number] = [2, 2];
+
+export const mergeLayers: Readonly<Record<string, LayerReader>> = {
+  Add: chained('Add', MANY),
+  Multiply: chained('Mul', MANY),
+  Subtract: chained('Sub', TWO),
+  Average: chained('Add', MANY, true),
+  Maximum: chained('Max', MANY),
+  Minimum: chained('Min', MANY),
+  Concatenate: concatenate,
+  // Of Keras 3's operations, what is no layer too.
+  Divide: chained('Div', TWO),
+  TrueDivide: chained('Div', TWO),
+  Negative: negative,
+};
