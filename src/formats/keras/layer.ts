@@ -1,6 +1,6 @@
 import type { RivuletError } from '../../errors.js';
 import type { Json } from '../json.js';
-import { type Length, pin, resolve, showLengths } from '../lengths.js';
+import { type Length, mark, pin, resolve, showLengths } from '../lengths.js';
 import type { Config } from './config.js';
 import type { WeightScope } from './weights.js';
 import type { GraphWriter, Value } from './writer.js';
@@ -17,6 +17,11 @@ export interface ModelContext {
   graph: GraphWriter;
   /** The major version of Keras by whose rules the layers compute. */
   version: number;
+  /**
+   * No layer carries a state from step to step, and some layer needs the number of steps: what Keras calls steps is one
+   * window of that length.
+   */
+  window: boolean;
   /** The caller has said that no sequence holds padding, so that masks may be left out. */
   unpadded: boolean;
   /** Reads a layer that lies within another one, as JSON says it. `prefix` goes before its name. */
@@ -96,6 +101,15 @@ export const wrongRank = (x: Value, config: Config, expected: string): RivuletEr
     expected,
     found: showLengths(x.shape),
   });
+
+/** Says that the second axis of a value is time, or, in a model of one window, that it is of the length it has. */
+export function markSteps(x: Value, model: ModelContext): void {
+  const [batch, time] = x.shape;
+  mark(batch, 'N');
+  const known = resolve(time);
+  if (model.window && typeof known !== 'number' && known.role === undefined && known.fixed !== undefined) pin(known);
+  else mark(time, 'T');
+}
 
 /** Refuses a masked value where a mask would change the result, unless there is no padding to be masked. */
 export function refuseMask({ mask }: Value, config: Config, model: ModelContext): void {

@@ -46,6 +46,7 @@ class Translation {
     this.context = {
       graph: this.graph,
       version: versionOf(saved.kerasVersion, file),
+      window: isWindow(saved.topology),
       unpadded: saved.unpadded,
       read: (json, weights, prefix) => readLayer(entryOf(json, top), weights, this.context, prefix, file),
       takesTokens: (value) => {
@@ -161,6 +162,30 @@ function typeOf(dtype: string, input: string, file: string | undefined): DataTyp
     expected: 'numbers',
     found: dtype.slice(0, 40),
   });
+}
+
+/** Layers that carry a state from step to step. */
+const RECURRENT = /^(CuDNN)?(LSTM|GRU|SimpleRNN|RNN)(V[12])?$/;
+/** Layers that need to know how many steps there are. */
+const NEEDS_LENGTH = /^(Flatten|Reshape|Conv1D|Convolution1D|(Global)?(Max|Average)Pooling1D)$/;
+
+/** Whether a model looks at one window of its input as a whole. */
+function isWindow(topology: Json): boolean {
+  let [recurrent, needsLength] = [false, false];
+  const visit = (json: Json): void => {
+    if (Array.isArray(json)) for (const item of json) visit(item);
+    if (!(json instanceof Map)) return;
+    const name = json.get('class_name');
+    if (typeof name === 'string') {
+      recurrent ||= RECURRENT.test(name);
+      const config = json.get('config');
+      const causal = config instanceof Map && config.get('padding') === 'causal';
+      needsLength ||= NEEDS_LENGTH.test(name) && !causal;
+    }
+    for (const item of json.values()) visit(item);
+  };
+  visit(topology);
+  return needsLength && !recurrent;
 }
 
 /** The axes of an input that no layer has spoken about: batch first, then time where there are features behind it. */

@@ -39,11 +39,6 @@ const REFUSED: readonly string[] = [
   'recurrent.LSTM.4',
   'recurrent.GRU.4',
   'recurrent.SimpleRNN.4',
-  'convolutional.Conv1D.0',
-  'convolutional.Conv1D.1',
-  'convolutional.Conv1D.2',
-  'convolutional.Conv1D.3',
-  'convolutional.Conv1D.4',
 ];
 
 const layerCases: [string, LayerCase][] = present

@@ -12,10 +12,12 @@ const optionsOf = ({ architecture, unpadded }: KerasCase) => ({
   ...(unpadded && { unpadded }),
 });
 
-/** Cases that wait for operators over the steps. */
-const waiting = ({ name, convolution }: KerasCase) => convolution || name === 'backwards-sequences';
+/** Cases whose number of steps changes on the way, or whose steps are turned round: they are read, but do not run. */
+const REFUSED = ['conv-valid', 'conv-pooled', 'backwards-sequences'];
 
-const files = cases.filter((one) => !waiting(one)).flatMap((one) => one.files.map((file) => ({ file, one })));
+const files = cases
+  .filter(({ name }) => !REFUSED.includes(name))
+  .flatMap((one) => one.files.map((file) => ({ file, one })));
 
 describe('models that Keras saved', () => {
   it.each(files)('$file gives Keras’s numbers', async ({ file, one }) => {
@@ -31,7 +33,13 @@ describe('models that Keras saved', () => {
   it.each(files)('$file streams them', async ({ file, one }) => {
     const model = await loadModel(kerasPath(file), optionsOf(one));
     if (!model.streamable) return expect(() => model.createStream()).toThrow(/whole sequences/);
-    if (!one.steps) expect(firstSequence(model, one)).toBe(true);
+    const timed = model.inputs.some(({ shape }) => shape.includes('T'));
+    return timed && !one.steps ? expect(firstSequence(model, one)).toBe(true) : undefined;
+  });
+
+  it.each(REFUSED)('%s is refused by its operator’s name', async (name) => {
+    const refusal = { code: 'UNSUPPORTED_OPERATOR', message: expect.stringMatching(/Conv: |Slice: /) };
+    await expect(loadModel(kerasPath(`${name}.keras`))).rejects.toMatchObject(refusal);
   });
 
   it.each(cases)('$name is the same graph once it has been a native file', async (one) => {

@@ -1,8 +1,17 @@
 import { transposedBytes } from '../../constants.js';
-import { Axis, type Length, mark, resolve } from '../../lengths.js';
+import { Axis, type Length, resolve } from '../../lengths.js';
 import { activate, activationOf } from '../activations.js';
 import type { Config } from '../config.js';
-import { features, type LayerReader, refuseMask, simple, withFeatures, wrongRank } from '../layer.js';
+import {
+  features,
+  type LayerReader,
+  type ModelContext,
+  markSteps,
+  refuseMask,
+  simple,
+  withFeatures,
+  wrongRank,
+} from '../layer.js';
 import type { GraphWriter, Value } from '../writer.js';
 import { expectShape } from './cells.js';
 
@@ -50,18 +59,22 @@ function attributesOf(window: Window): Record<string, number[] | string> {
 }
 
 /** The axis of steps after a window went over it: the same one where there are as many. */
-function stepsAfter(time: Length, { size, stride, padding }: Window): Length {
+function stepsAfter(time: Length, { size, stride, dilation, padding }: Window): Length {
+  const known = resolve(time);
+  if (typeof known === 'number') {
+    const places = padding === 'valid' ? known - (size - 1) * dilation : known;
+    return Math.ceil(places / stride);
+  }
   if (stride === 1 && (padding !== 'valid' || size === 1)) return resolve(time);
   const after = new Axis('');
   after.role = 'T';
   return after;
 }
 
-/** Marks the axis of steps of a value that has one. */
-function steps(x: Value, config: Config): Length {
+/** The axis of steps of a value that has one. */
+function steps(x: Value, config: Config, model: ModelContext): Length {
   if (x.shape.length !== 3) throw wrongRank(x, config, '3 axes: batch, time, features');
-  mark(x.shape[0], 'N');
-  mark(x.shape[1], 'T');
+  markSteps(x, model);
   return x.shape[1];
 }
 
@@ -109,7 +122,7 @@ const conv1d: LayerReader = ({ config, weights, model }) => {
       return activate(graph, withFeatures(x, y, filters), activation, name);
     }
     if (lead !== 1) throw config.fail('UNSUPPORTED_OPERATOR', `${config.className} inside TimeDistributed`);
-    const time = steps(x, config);
+    const time = steps(x, config, model);
     const inputs = [x.name, weight, ...(bias ? [bias] : [])];
     const y = overSteps(graph, 'Conv', inputs, name, { ...attributesOf(window), ...(groups > 1 && { group: groups }) });
     const shape = [x.shape[0], stepsAfter(time, window), filters];
@@ -141,7 +154,7 @@ const pooling =
     config.end();
     return simple(config, (x, { name, lead }) => {
       if (lead !== 1) throw config.fail('UNSUPPORTED_OPERATOR', `${config.className} inside TimeDistributed`);
-      const time = steps(x, config);
+      const time = steps(x, config, model);
       return {
         ...x,
         name: overSteps(model.graph, op, [x.name], name, attributesOf(window)),
@@ -160,7 +173,7 @@ const globalPooling =
     return simple(config, (x, { name, lead }) => {
       if (lead !== 1) throw config.fail('UNSUPPORTED_OPERATOR', `${config.className} inside TimeDistributed`);
       refuseMask(x, config, model);
-      steps(x, config);
+      steps(x, config, model);
       const y = overSteps(graph, op, [x.name], name, {});
       const shape = [x.shape[0], 1, x.shape[2]];
       if (kept) return { ...x, name: y, shape, mask: undefined };

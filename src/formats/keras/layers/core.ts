@@ -1,5 +1,5 @@
 import type { Json } from '../../json.js';
-import { type Length, mark, reshapeLengths, resolve, showLengths } from '../../lengths.js';
+import { type Length, reshapeLengths, resolve, showLengths } from '../../lengths.js';
 import { activate, activationOf } from '../activations.js';
 import type { Config } from '../config.js';
 import {
@@ -7,6 +7,7 @@ import {
   features,
   type LayerReader,
   type ModelContext,
+  markSteps,
   only,
   pinned,
   refuseMask,
@@ -230,8 +231,7 @@ const timeDistributed: LayerReader = ({ config, weights, model }) => {
     const x = only(inputs, config);
     if (x.shape.length < 3) throw wrongRank(x, config, 'at least 3 axes: batch, time, features');
     if (lead !== 1) throw config.fail('UNSUPPORTED_OPERATOR', 'TimeDistributed inside TimeDistributed');
-    mark(x.shape[0], 'N');
-    mark(x.shape[1], 'T');
+    markSteps(x, model);
     const call: Call = { name, lead: 2, initial: [] };
     return inner([x], call);
   };
