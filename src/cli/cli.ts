@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { RivuletError } from '../errors.js';
 import { benchVerb } from './bench.js';
 import { convertVerb } from './convert.js';
+import { detectVerb } from './detect.js';
 import { evaluateVerb } from './evaluate.js';
 import { forecastVerb } from './forecast.js';
 import { generateVerb } from './generate.js';
@@ -18,6 +19,7 @@ const VERBS: readonly Verb[] = [
   runVerb,
   evaluateVerb,
   forecastVerb,
+  detectVerb,
   traceVerb,
   convertVerb,
   benchVerb,

@@ -1,9 +1,9 @@
 import { RivuletError } from '../errors.js';
 import type { Stream } from '../index.js';
-import { formatCsvLine } from '../io/csv.js';
 import { Forecaster } from '../sequences/index.js';
 import { Pacer } from '../text/pause.js';
 import { drawLines } from './chart/line-chart.js';
+import { CsvSink } from './csv-sink.js';
 import { writeFile } from './files.js';
 import { compareForecasts, comparisonJson, comparisonTable } from './forecast-score.js';
 import { ForecastView, printed } from './forecast-view.js';
@@ -134,22 +134,16 @@ async function forecastEach(
   { stdout }: Context,
 ): Promise<void> {
   const { targets, horizon } = forecaster.task;
-  const path = args.text('output') ?? '-';
-  const lines: string[] = [];
-  const write = async (values: (string | number)[]) => {
-    const line = `${formatCsvLine(values)}\n`;
-    if (path === '-') await stdout.write(line);
-    else lines.push(line);
-  };
+  const sink = new CsvSink(args.text('output') ?? '-', stdout);
   const names = Array.from({ length: horizon }, (_, step) => targets.map((name) => `${name}+${step + 1}`)).flat();
   let isFirst = true;
   for await (const { label, values } of readings) {
     const forecast = forecaster.push(values);
-    if (isFirst) await write([...(label ? [label.name] : []), ...names]);
+    if (isFirst) await sink.write([...(label ? [label.name] : []), ...names]);
     isFirst = false;
-    await write([...(label ? [label.value] : []), ...Array.from(forecast, printed)]);
+    await sink.write([...(label ? [label.value] : []), ...Array.from(forecast, printed)]);
   }
-  if (path !== '-') await writeFile(path, lines.join(''));
+  await sink.end();
 }
 
 async function score(

@@ -11,7 +11,7 @@ import { evaluateTextSync, generateSync, Sampler, Vocabulary } from '../../src/t
 import { TINY_VOCABULARY, tinyCharacterModel } from '../support/tiny-model.js';
 import { Capture, rivulet, seriesModel } from './harness.js';
 
-const VERBS = ['generate', 'inspect', 'run', 'evaluate', 'forecast', 'trace', 'convert', 'bench'];
+const VERBS = ['generate', 'inspect', 'run', 'evaluate', 'forecast', 'detect', 'trace', 'convert', 'bench'];
 
 let folder: string;
 let text: string;

@@ -90,9 +90,9 @@ describe('forecast', () => {
       expect(svg).toContain(`>${text}</text>`);
     }
     expect(svg).toContain(`the 3 steps after ${time(19)}, one hour each`);
-    // Two panels of three lines: 8 points of history, then the last of them and 3 more.
+    // The legend's three, and two panels of three lines: 8 points of history, then the last of them and 3 more.
     const points = [...svg.matchAll(/ d="(M[^"]*L[^"]*)"/g)].map(([, d]) => d.split(/[ML]/).length - 1);
-    expect(points).toEqual([8, 4, 4, 8, 4, 4]);
+    expect(points).toEqual([2, 2, 2, 8, 4, 4, 8, 4, 4]);
     const unknown = await rivulet(['forecast', model, data, '--svg', at('u.svg')]);
     expect(unknown.code).toBe(0);
     expect(await readFile(at('u.svg'), 'utf8')).not.toContain('what came');

@@ -5,6 +5,8 @@ export interface Line {
   name: string;
   colour: string;
   isDashed?: boolean;
+  /** Its numbers are points, not joined. */
+  isDots?: boolean;
   /** Position along the axis of its first number. */
   start: number;
   values: ArrayLike<number>;
@@ -70,16 +72,7 @@ export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }:
             }),
           ]
         : []),
-      ...lines.map(({ colour, isDashed, start, values }) =>
-        tag('path', {
-          d: path(values, (k) => xOf(start + k), yOf),
-          fill: 'none',
-          stroke: colour,
-          'stroke-width': 1.6,
-          'stroke-linejoin': 'round',
-          'stroke-dasharray': isDashed ? '5 3' : undefined,
-        }),
-      ),
+      ...lines.flatMap((line) => draw(line, (i) => xOf(line.start + i), yOf)),
     ];
   });
 
@@ -89,7 +82,7 @@ export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }:
     title,
     text(title, LEFT, 28, { 'font-size': 17, 'font-weight': 600 }),
     text(subtitle, LEFT, 48, { fill: '#555' }),
-    ...legend(panels[0].lines),
+    ...legend(panels.flatMap(({ lines }) => lines)),
     ...drawn.flat(),
     ...(divider ? [text(divider.label, xOf(divider.at) - 6, TOP - 6, { 'text-anchor': 'end', fill: '#555' })] : []),
     ...axis,
@@ -97,13 +90,38 @@ export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }:
   );
 }
 
+function draw(
+  { colour, isDashed, isDots, values }: Line,
+  xOf: (i: number) => number,
+  yOf: (value: number) => number,
+): string[] {
+  if (isDots) {
+    return Array.from(values, (value, i) =>
+      Number.isFinite(value) ? tag('circle', { cx: xOf(i), cy: yOf(value), r: 3, fill: colour }) : '',
+    );
+  }
+  const stroke = { stroke: colour, 'stroke-width': 1.6, 'stroke-linejoin': 'round' };
+  const dashes = { 'stroke-dasharray': isDashed ? '5 3' : undefined };
+  return [tag('path', { d: path(values, xOf, yOf), fill: 'none', ...stroke, ...dashes })];
+}
+
+/** A sample of each line that has another name than those before. */
 function legend(lines: readonly Line[]): string[] {
+  const names = lines.map(({ name }) => name);
   let x = LEFT;
-  return lines.flatMap(({ name, colour, isDashed }) => {
+  return lines.flatMap((line, i) => {
+    if (names.indexOf(line.name) < i) return [];
     const at = x;
-    x += 44 + 7 * name.length;
-    const stroke = { stroke: colour, 'stroke-width': 2.4, 'stroke-dasharray': isDashed ? '5 3' : undefined };
-    return [tag('path', { d: `M${at} 66h22`, ...stroke }), text(name, at + 28, 70)];
+    x += 44 + 7 * line.name.length;
+    const sample = { ...line, values: line.isDots ? [Number.NaN, 0] : [0, 0] };
+    return [
+      ...draw(
+        sample,
+        (i) => at + 22 * (line.isDots ? i / 2 : i),
+        () => 66,
+      ),
+      text(line.name, at + 28, 70),
+    ];
   });
 }
 

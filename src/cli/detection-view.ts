@@ -1,0 +1,66 @@
+import type { Detector } from '../sequences/index.js';
+import type { LineChart } from './chart/line-chart.js';
+import type { Reading } from './live.js';
+
+/** What a detector said of many readings, to be drawn. */
+export class DetectionView {
+  private readonly labels: string[] = [];
+  private readonly scores: number[] = [];
+  private axis: string | undefined;
+  /** By target. */
+  private readonly came: number[][];
+  private readonly expected: number[][];
+
+  constructor(private readonly detector: Detector) {
+    const empty = () => detector.task.targets.map((): number[] => []);
+    this.came = empty();
+    this.expected = empty();
+  }
+
+  add(label: Reading['label'], came: readonly number[], expected: ArrayLike<number>, score: number): void {
+    this.axis ??= label?.name;
+    this.labels.push(label?.value ?? String(this.labels.length));
+    this.scores.push(score);
+    for (const [target, value] of came.entries()) {
+      this.came[target].push(value);
+      this.expected[target].push(expected[target]);
+    }
+  }
+
+  /** A panel for each target, anomalies marked, and one for the score and its threshold. */
+  chart(name: string): LineChart {
+    const { task, threshold } = this.detector;
+    const flagged = this.scores.map((score) => score >= threshold);
+    const marked = (values: readonly number[]) => values.map((value, i) => (flagged[i] ? value : Number.NaN));
+    const total = flagged.filter(Boolean).length;
+    return {
+      title: `Anomalies in ${task.targets.join(', ')}`,
+      subtitle: `model "${name}": ${total} of ${flagged.length} readings score ${threshold} or more`,
+      xTitle: this.axis ?? task.step ?? 'step',
+      xLabels: this.labels,
+      panels: [
+        ...task.targets.map((target, i) => ({
+          yTitle: target,
+          lines: [
+            { name: 'what came', colour: '#444', start: 0, values: this.came[i] },
+            { name: 'expected', colour: '#1b6ca8', isDashed: true, start: 0, values: this.expected[i] },
+            { name: 'anomaly', colour: '#d95f02', isDots: true, start: 0, values: marked(this.came[i]) },
+          ],
+        })),
+        {
+          yTitle: 'score: -log10(p)',
+          lines: [
+            { name: 'score', colour: '#444', start: 0, values: this.scores },
+            {
+              name: 'threshold',
+              colour: '#d95f02',
+              isDashed: true,
+              start: 0,
+              values: this.scores.map(() => threshold),
+            },
+          ],
+        },
+      ],
+    };
+  }
+}
