@@ -1,8 +1,9 @@
 import { RivuletError } from '../errors.js';
 import { type Dim, TIME } from '../graph/graph.js';
 import { activationArguments, activationWords } from './activations.js';
+import { arrayOf, elementAt, indicesOf } from './array.js';
 import type { NodeReader } from './node.js';
-import type { Argument, Lowering, Operator } from './operator.js';
+import type { Argument, GraphNode, Lowering, Operator, Reference } from './operator.js';
 import { packedCount, packPanels, plainOrder, roundUp, rowMajor } from './pack.js';
 import { product } from './rows.js';
 
@@ -435,4 +436,91 @@ export const convTranspose: Operator = {
       return matrix + (h.kernel - 1 - i) * w.kernel + (w.kernel - 1 - j);
     });
   },
+};
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+/** Attributes of a window with their defaults, the padding of `auto_pad` worked out. */
+export function referenceWindow(
+  attributes: GraphNode['attributes'],
+  lengths: readonly number[],
+  kernel: readonly number[],
+) {
+  const list = (name: string, fallback: number, count = kernel.length) =>
+    (attributes[name] as number[] | undefined) ?? Array.from({ length: count }, () => fallback);
+  const [strides, dilations, pads] = [list('strides', 1), list('dilations', 1), list('pads', 0, 2 * kernel.length)];
+  const covered = kernel.map((size, i) => (size - 1) * dilations[i] + 1);
+  const same = String(attributes.auto_pad ?? '').startsWith('SAME');
+  const missing = lengths.map((length, i) =>
+    Math.max(0, (Math.ceil(length / strides[i]) - 1) * strides[i] + covered[i] - length),
+  );
+  const begin = missing.map((all) => (attributes.auto_pad === 'SAME_UPPER' ? Math.floor(all / 2) : Math.ceil(all / 2)));
+  const before = same ? begin : kernel.map((_, i) => (attributes.auto_pad === 'VALID' ? 0 : pads[i]));
+  const after = same
+    ? missing.map((all, i) => all - begin[i])
+    : kernel.map((_, i) => (attributes.auto_pad === 'VALID' ? 0 : pads[i + kernel.length]));
+  return { strides, dilations, covered, before, after };
+}
+
+export const convReference: Reference = (node, [x, w, b]) => {
+  const kernel = w!.shape.slice(2);
+  const lengths = x!.shape.slice(2);
+  const { strides, dilations, covered, before, after } = referenceWindow(node.attributes, lengths, kernel);
+  const groups = (node.attributes.group as number | undefined) ?? 1;
+  const [outputs, channels] = w!.shape;
+  const positions = lengths.map(
+    (length, i) => Math.floor((length + before[i] + after[i] - covered[i]) / strides[i]) + 1,
+  );
+  const y = arrayOf([x!.shape[0], outputs, ...positions], ([n, o, ...position]) => {
+    const group = Math.floor(o / (outputs / groups));
+    let sum = b?.data[o] ?? 0;
+    for (const tap of indicesOf(kernel)) {
+      const at = position.map((p, i) => p * strides[i] + tap[i] * dilations[i] - before[i]);
+      if (at.some((place, i) => place < 0 || place >= lengths[i])) continue;
+      for (let c = 0; c < channels; c++) {
+        sum += elementAt(w!, [o, c, ...tap]) * elementAt(x!, [n, group * channels + c, ...at]);
+      }
+    }
+    return sum;
+  });
+  return [y];
+};
+
+/** Each input element times the kernel, added into the output where it falls. */
+export const convTransposeReference: Reference = (node, [x, w, b]) => {
+  const kernel = w!.shape.slice(2);
+  const lengths = x!.shape.slice(2);
+  const list = (name: string, fallback: number, count = kernel.length) =>
+    (node.attributes[name] as number[] | undefined) ?? Array.from({ length: count }, () => fallback);
+  const [strides, dilations, extra] = [list('strides', 1), list('dilations', 1), list('output_padding', 0)];
+  const groups = (node.attributes.group as number | undefined) ?? 1;
+  const outputs = w!.shape[1];
+  const full = lengths.map((length, i) => (length - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 + extra[i]);
+  const { auto_pad: autoPad, output_shape: wanted } = node.attributes;
+  const same = String(autoPad ?? '').startsWith('SAME');
+  const pads = list('pads', 0, 2 * kernel.length);
+  const target = full.map((length, i) => {
+    if (Array.isArray(wanted)) return Number(wanted.slice(-kernel.length)[i]);
+    if (same) return lengths[i] * strides[i];
+    return length - pads[i] - pads[i + kernel.length];
+  });
+  const before = full.map((length, i) => {
+    if (!same && !wanted) return pads[i];
+    const cut = Math.max(0, length - target[i]);
+    return autoPad === 'SAME_UPPER' ? Math.floor(cut / 2) : Math.ceil(cut / 2);
+  });
+  const y = arrayOf([x!.shape[0], outputs * groups, ...target], ([, o]) => b?.data[o] ?? 0);
+  const strideOf = (axis: number) => product(y.shape.slice(axis + 1));
+  for (const [n, c, ...place] of indicesOf(x!.shape)) {
+    const group = Math.floor(c / (w!.shape[0] / groups));
+    for (let o = 0; o < outputs; o++) {
+      for (const tap of indicesOf(kernel)) {
+        const at = place.map((p, i) => p * strides[i] + tap[i] * dilations[i] - before[i]);
+        if (at.some((one, i) => one < 0 || one >= target[i])) continue;
+        const to = [n, group * outputs + o, ...at].reduce((sum, one, axis) => sum + one * strideOf(axis), 0);
+        y.data[to] += elementAt(x!, [n, c, ...place]) * elementAt(w!, [c, o, ...tap]);
+      }
+    }
+  }
+  return [y];
 };

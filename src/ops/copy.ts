@@ -134,19 +134,3 @@ export const concatReference: Reference = (node, inputs) => {
   const length = parts.reduce((sum, { shape }) => sum + shape[axis], 0);
   return [{ shape: parts[0].shape.map((dim, a) => (a === axis ? length : dim)), data: Float64Array.from(chunks) }];
 };
-
-export const sliceReference: Reference = (_, [x, starts, ends, axes]) => {
-  const { shape, data } = x!;
-  const given = axes?.data[0] ?? 0;
-  const axis = given < 0 ? given + shape.length : given;
-  const bound = (at: number) => Math.min(Math.max(at < 0 ? at + shape[axis] : at, 0), shape[axis]);
-  const [start, end] = [bound(starts!.data[0]), bound(ends!.data[0])];
-  const inner = product(shape.slice(axis + 1));
-  const outer = product(shape.slice(0, axis));
-  const chunks: number[] = [];
-  for (let o = 0; o < outer; o++) {
-    const from = o * shape[axis] * inner;
-    chunks.push(...data.subarray(from + start * inner, from + end * inner));
-  }
-  return [{ shape: shape.map((dim, a) => (a === axis ? end - start : dim)), data: Float64Array.from(chunks) }];
-};

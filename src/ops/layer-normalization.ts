@@ -1,5 +1,5 @@
-import type { Lowering, Operator, Reference } from './operator.js';
-import { lastAxisWords, overLastAxis } from './softmax.js';
+import type { Lowering, Operator } from './operator.js';
+import { lastAxisWords } from './softmax.js';
 
 /** ONNX's LayerNormalization over the last axis, without the optional Mean and InvStdDev outputs. */
 export const layerNormalization: Operator = {
@@ -27,16 +27,4 @@ export const layerNormalization: Operator = {
       epsilon: { float: node.number('epsilon', 1e-5) },
     });
   },
-};
-
-export const layerNormalizationReference: Reference = (node, [x, scale, shift]) => {
-  const epsilon = (node.attributes.epsilon as number | undefined) ?? 1e-5;
-  const mean = (group: Float64Array) => group.reduce((a, b) => a + b) / group.length;
-  return [
-    overLastAxis(x!, (group) => {
-      const centre = mean(group);
-      const deviation = Math.sqrt(mean(group.map((value) => (value - centre) ** 2)) + epsilon);
-      return group.map((value, i) => ((value - centre) / deviation) * scale!.data[i] + (shift?.data[i] ?? 0));
-    }),
-  ];
 };

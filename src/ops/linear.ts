@@ -1,7 +1,7 @@
 import type { Dim } from '../graph/graph.js';
 import { type ActivationArguments, activationArguments, activationWords } from './activations.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
+import type { Lowering, Operator } from './operator.js';
 import { type Matrix, packedCount, packPanels, plainOrder, roundUp } from './pack.js';
 
 /** ONNX's MatMul of a row by a constant matrix: [..., K] x [K, O] -> [..., O]. */
@@ -129,31 +129,3 @@ function checkDepth(node: NodeReader, depth: Dim): void {
   if (x.at(-1) === depth) return;
   throw node.malformed('the factors do not fit', `[..., ${depth}]`, `[${x.join(', ')}]`, 0);
 }
-
-// ---- float64 references -------------------------------------------------------------------------------------------
-
-function multiply(x: ReferenceTensor, b: ReferenceTensor, transposed: boolean): ReferenceTensor {
-  const [depth, outputs] = transposed ? [b.shape[1], b.shape[0]] : b.shape;
-  const rows = x.data.length / depth;
-  const data = new Float64Array(rows * outputs);
-  for (let r = 0; r < rows; r++) {
-    for (let o = 0; o < outputs; o++) {
-      let sum = 0;
-      for (let k = 0; k < depth; k++)
-        sum += x.data[r * depth + k] * b.data[transposed ? o * depth + k : k * outputs + o];
-      data[r * outputs + o] = sum;
-    }
-  }
-  return { shape: [...x.shape.slice(0, -1), outputs], data };
-}
-
-export const matMulReference: Reference = (_, [x, b]) => [multiply(x!, b!, false)];
-
-export const gemmReference: Reference = (node, [x, b, c]) => {
-  const y = multiply(x!, b!, Boolean(node.attributes.transB));
-  const alpha = (node.attributes.alpha as number | undefined) ?? 1;
-  const beta = (node.attributes.beta as number | undefined) ?? 1;
-  const outputs = y.shape.at(-1)!;
-  const bias = (o: number) => (c ? beta * c.data[c.data.length === 1 ? 0 : o % outputs] : 0);
-  return [{ shape: y.shape, data: y.data.map((value, i) => alpha * value + bias(i % outputs)) }];
-};

@@ -1,10 +1,11 @@
 /** Operators that put a row's numbers in another order: one kernel, `move`, and a list of where each comes from. */
 
 import type { Dim } from '../graph/graph.js';
+import { arrayOf, broadcastOf, elementAt, fromFront, listOf } from './array.js';
 import { slice as coreSlice } from './copy.js';
 import { broadcastShapes } from './elementwise.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operand, Operator, ValueType } from './operator.js';
+import type { Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
 import { broadcastStrides, rowAxes, rowSize, rowStrides, stridedList } from './rows.js';
 import { transpose as coreTranspose, permutation } from './shape.js';
 
@@ -377,4 +378,96 @@ export const trilu: Operator = {
     });
     lowerMove(node, node.input(0), node.output(0), list);
   },
+};
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+export const sliceReference: Reference = (_, [x, starts, ends, axes, steps]) => {
+  const rank = x!.shape.length;
+  const cuts = x!.shape.map((length) => ({ start: 0, step: 1, length }));
+  for (const [i, start] of starts!.data.entries()) {
+    const axis = fromFront(axes?.data[i] ?? i, rank);
+    const length = x!.shape[axis];
+    const step = steps?.data[i] ?? 1;
+    const bound = (at: number) => fromFront(at, length);
+    const clamp = (at: number, low: number, high: number) => Math.max(low, Math.min(at, high));
+    const from = clamp(bound(start), 0, step > 0 ? length : length - 1);
+    const to = clamp(bound(ends!.data[i]), step > 0 ? 0 : -1, length);
+    cuts[axis] = { start: from, step, length: Math.max(0, Math.ceil((to - from) / step)) };
+  }
+  const shape = cuts.map(({ length }) => length);
+  return [
+    arrayOf(shape, (index) =>
+      elementAt(
+        x!,
+        index.map((at, axis) => cuts[axis].start + at * cuts[axis].step),
+      ),
+    ),
+  ];
+};
+
+export const splitReference: Reference = (node, [x, given]) => {
+  const axis = fromFront((node.attributes.axis as number | undefined) ?? 0, x!.shape.length);
+  const count = node.outputs.length;
+  const part = Math.ceil(x!.shape[axis] / count);
+  const sizes =
+    listOf(given, node.attributes.split) ?? node.outputs.map((_, i) => Math.min(part, x!.shape[axis] - i * part));
+  let start = 0;
+  return sizes.map((size) => {
+    const first = start;
+    start += size;
+    return arrayOf(x!.shape.with(axis, size), (index) => elementAt(x!, index.with(axis, first + index[axis])));
+  });
+};
+
+export const expandReference: Reference = (_, [x, wanted]) => [
+  arrayOf(broadcastOf([x!.shape, [...wanted!.data]]), (index) => elementAt(x!, index)),
+];
+
+export const tileReference: Reference = (_, [x, times]) => {
+  const { shape } = x!;
+  const tiled = shape.map((dim, axis) => dim * times!.data[axis]);
+  return [
+    arrayOf(tiled, (index) =>
+      elementAt(
+        x!,
+        index.map((at, axis) => at % shape[axis]),
+      ),
+    ),
+  ];
+};
+
+export const padReference: Reference = (node, [x, given, value, only]) => {
+  const { shape } = x!;
+  const pads = listOf(given, node.attributes.pads) ?? [];
+  const axes = only ? [...only.data].map((axis) => fromFront(axis, shape.length)) : shape.map((_, axis) => axis);
+  const before = shape.map((_, axis) => (axes.includes(axis) ? pads[axes.indexOf(axis)] : 0));
+  const after = shape.map((_, axis) => (axes.includes(axis) ? pads[axes.indexOf(axis) + axes.length] : 0));
+  const fill = value?.data[0] ?? (node.attributes.value as number | undefined) ?? 0;
+  const padded = shape.map((dim, axis) => before[axis] + dim + after[axis]);
+  const reflect = (at: number, length: number): number => {
+    if (length === 1) return 0;
+    if (at < 0) return reflect(-at, length);
+    return at < length ? at : reflect(2 * (length - 1) - at, length);
+  };
+  const place = (at: number, length: number): number => {
+    if (node.attributes.mode === 'edge') return Math.min(Math.max(at, 0), length - 1);
+    if (node.attributes.mode === 'wrap') return ((at % length) + length) % length;
+    return node.attributes.mode === 'reflect' ? reflect(at, length) : at;
+  };
+  const y = arrayOf(padded, (index) => {
+    const from = index.map((at, axis) => place(at - before[axis], shape[axis]));
+    return from.some((at, axis) => at < 0 || at >= shape[axis]) ? fill : elementAt(x!, from);
+  });
+  return [y];
+};
+
+export const triluReference: Reference = ({ attributes }, [x, k]) => {
+  const diagonal = k?.data[0] ?? 0;
+  const y = arrayOf(x!.shape, (index) => {
+    const [row, column] = index.slice(-2);
+    const kept = attributes.upper === 0 ? column <= row + diagonal : column >= row + diagonal;
+    return kept ? elementAt(x!, index) : 0;
+  });
+  return [y];
 };

@@ -1,10 +1,11 @@
 /** Normalisations with constant parameters, beside the core's LayerNormalization over the last axis. */
 
 import type { Dim } from '../graph/graph.js';
+import { arrayOf, elementAt, fromFront } from './array.js';
 import { broadcastIndices } from './elementwise.js';
 import { layerNormalization as coreLayerNormalization } from './layer-normalization.js';
 import type { NodeReader } from './node.js';
-import type { Argument, Lowering, Operator } from './operator.js';
+import type { Argument, GraphNode, Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
 import { product, rowSize } from './rows.js';
 
 interface Normalization {
@@ -200,3 +201,48 @@ export const normalizationOperators: Operator[] = [
   ...groupNormalizations,
   batchNormalization,
 ];
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+/** (x - mean) / sqrt(variance + epsilon) of each of the groups of `width` numbers; without `centred` the mean stays. */
+function normalized(x: ReferenceTensor, width: number, epsilon: number, centred = true): ReferenceTensor {
+  const data = new Float64Array(x.data.length);
+  for (let first = 0; first < data.length; first += width) {
+    const group = x.data.subarray(first, first + width);
+    const mean = centred ? group.reduce((a, b) => a + b) / width : 0;
+    const variance = group.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width;
+    data.set(
+      group.map((value) => (value - mean) / Math.sqrt(variance + epsilon)),
+      first,
+    );
+  }
+  return { shape: x.shape, data };
+}
+
+const epsilonOf = ({ attributes }: GraphNode) => (attributes.epsilon as number | undefined) ?? 1e-5;
+
+/** LayerNormalization and RMSNormalization over the axes from `axis` on. */
+export const lastAxesReference: Reference = (node, [x, scale, shift]) => {
+  const axis = fromFront((node.attributes.axis as number | undefined) ?? -1, x!.shape.length);
+  const normal = normalized(x!, product(x!.shape.slice(axis)), epsilonOf(node), node.op === 'LayerNormalization');
+  const at = (index: readonly number[]) => elementAt(normal, index) * elementAt(scale!, index);
+  return [arrayOf(x!.shape, (index) => at(index) + (shift ? elementAt(shift, index) : 0))];
+};
+
+/** InstanceNormalization and GroupNormalization. */
+export const groupReference: Reference = (node, [x, scale, shift]) => {
+  const groups = node.op === 'GroupNormalization' ? (node.attributes.num_groups as number) : x!.shape[1];
+  const normal = normalized(x!, product(x!.shape.slice(1)) / groups, epsilonOf(node));
+  return [arrayOf(x!.shape, (index) => elementAt(normal, index) * scale!.data[index[1]] + shift!.data[index[1]])];
+};
+
+export const batchReference: Reference = (node, inputs) => {
+  const [x, scale, shift, mean, variance] = inputs.map((input) => input!);
+  const epsilon = epsilonOf(node);
+  const y = arrayOf(x.shape, (index) => {
+    const c = index[1];
+    const normal = (elementAt(x, index) - mean.data[c]) / Math.sqrt(variance.data[c] + epsilon);
+    return normal * scale.data[c] + shift.data[c];
+  });
+  return [y];
+};

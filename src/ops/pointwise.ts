@@ -1,10 +1,12 @@
 /** Powers, comparisons, logic and whole numbers: functions of one or two numbers that are no activation. */
 
 import type { DataType } from '../graph/graph.js';
+import { ACTIVATIONS } from './activations.js';
+import { arrayOf, broadcastOf, elementAt } from './array.js';
 import { binaryOperators, broadcastShapes } from './elementwise.js';
 import { broadcastOperand } from './move.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operand, Operator, ValueType } from './operator.js';
+import type { Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
 
 /** Codes of the `pointwise` kernel, in the order of assembly/pointwise.ts. */
 const CODES = [
@@ -297,4 +299,68 @@ export const pointwiseOperators: Operator[] = [
   ofOne('Not', { bool: 'Not' }),
   ofOne('IsNaN', { float: 'IsNaN' }, { truth: true }),
   ofOne('IsInf', { float: 'IsInf' }, { truth: true }),
+];
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+/** Half to even, as ONNX rounds. */
+const roundEven = (x: number) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
+
+const OF_TWO: Record<string, (a: number, b: number) => number> = {
+  // As C and numpy have it: 1 to any power is 1.
+  Pow: (a, b) => (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b),
+  PRelu: (a, b) => (a < 0 ? a * b : a),
+  Min: Math.min,
+  Max: Math.max,
+  Mod: (a, b) => a - b * Math.floor(a / b),
+  Equal: (a, b) => Number(a === b),
+  Less: (a, b) => Number(a < b),
+  LessOrEqual: (a, b) => Number(a <= b),
+  Greater: (a, b) => Number(a > b),
+  GreaterOrEqual: (a, b) => Number(a >= b),
+  And: (a, b) => Number(a !== 0 && b !== 0),
+  Or: (a, b) => Number(a !== 0 || b !== 0),
+  Xor: (a, b) => Number((a !== 0) !== (b !== 0)),
+};
+
+const OF_ONE: Record<string, (x: number) => number> = {
+  Floor: Math.floor,
+  Ceil: Math.ceil,
+  Round: roundEven,
+  Sin: Math.sin,
+  Cos: Math.cos,
+  Sign: Math.sign,
+  Neg: (x) => -x,
+  Not: (x) => Number(x === 0),
+  IsNaN: (x) => Number(Number.isNaN(x)),
+  IsInf: (x) => Number(Math.abs(x) === Number.POSITIVE_INFINITY),
+  Mish: (x) => x * Math.tanh(ACTIVATIONS.Softplus.reference(x, 0, 0)),
+};
+
+const ofTwoReference: Reference = ({ op, attributes }, inputs) => {
+  const all = inputs.map((input) => input!);
+  const apply = op === 'Mod' && attributes.fmod === 1 ? (a: number, b: number) => a % b : OF_TWO[op];
+  const shape = broadcastOf(all.map((input) => input.shape));
+  return [arrayOf(shape, (index) => all.map((input) => elementAt(input, index)).reduce((a, b) => apply(a, b)))];
+};
+
+const ofOneReference: Reference = ({ op }, [x]) => [{ shape: x!.shape, data: x!.data.map(OF_ONE[op]) }];
+
+const whereReference: Reference = (_, inputs) => {
+  const [condition, a, b] = inputs.map((input) => input!);
+  const shape = broadcastOf([condition.shape, a.shape, b.shape]);
+  return [arrayOf(shape, (index) => elementAt(elementAt(condition, index) === 0 ? b : a, index))];
+};
+
+const castReference: Reference = ({ attributes }, [x]) => {
+  const convert = { float32: Math.fround, bool: (value: number) => Number(value !== 0) }[String(attributes.to)];
+  return [{ shape: x!.shape, data: x!.data.map(convert ?? Math.trunc) }];
+};
+
+/** By operator, its reference. */
+export const pointwiseReferences = (): [string, Reference][] => [
+  ...Object.keys(OF_TWO).map((op): [string, Reference] => [op, ofTwoReference]),
+  ...Object.keys(OF_ONE).map((op): [string, Reference] => [op, ofOneReference]),
+  ['Where', whereReference],
+  ['Cast', castReference],
 ];

@@ -1,6 +1,7 @@
-import { readWindows, WINDOW_ATTRIBUTES, type Window } from './convolution.js';
+import { arrayOf, elementAt, indicesOf } from './array.js';
+import { readWindows, referenceWindow, WINDOW_ATTRIBUTES, type Window } from './convolution.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operator } from './operator.js';
+import type { Lowering, Operator, Reference } from './operator.js';
 import { lowerReduce } from './reduction.js';
 import { rowSize } from './rows.js';
 
@@ -88,3 +89,38 @@ export const poolingOperators: Operator[] = [
   globalPool('GlobalMaxPool', 'Max'),
   globalPool('GlobalAveragePool', 'Mean'),
 ];
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+export const poolReference: Reference = (node, [x]) => {
+  const kernel = node.attributes.kernel_shape as number[];
+  const lengths = x!.shape.slice(2);
+  const { strides, dilations, covered, before, after } = referenceWindow(node.attributes, lengths, kernel);
+  const whole = node.attributes.ceil_mode === 1 ? Math.ceil : Math.floor;
+  const positions = lengths.map((length, i) => {
+    const count = whole((length + before[i] + after[i] - covered[i]) / strides[i]) + 1;
+    return node.attributes.ceil_mode === 1 && (count - 1) * strides[i] >= length + before[i] ? count - 1 : count;
+  });
+  const y = arrayOf([...x!.shape.slice(0, 2), ...positions], ([n, c, ...position]) => {
+    const numbers: number[] = [];
+    let padded = 0;
+    for (const tap of indicesOf(kernel)) {
+      const at = position.map((p, i) => p * strides[i] + tap[i] * dilations[i] - before[i]);
+      if (at.every((place, i) => place < lengths[i] + after[i])) padded++;
+      if (at.every((place, i) => place >= 0 && place < lengths[i])) numbers.push(elementAt(x!, [n, c, ...at]));
+    }
+    if (node.op === 'MaxPool') return Math.max(...numbers);
+    const count = node.attributes.count_include_pad === 1 ? padded : numbers.length;
+    return numbers.reduce((a, b) => a + b) / count;
+  });
+  return [y];
+};
+
+export const globalPoolReference: Reference = ({ op }, [x]) => {
+  const size = rowSize(x!.shape.slice(2));
+  const data = Float64Array.from({ length: x!.data.length / size }, (_, i) => {
+    const plane = x!.data.subarray(i * size, (i + 1) * size);
+    return op === 'GlobalMaxPool' ? Math.max(...plane) : plane.reduce((a, b) => a + b) / size;
+  });
+  return [{ shape: x!.shape.map((dim, axis) => (axis < 2 ? dim : 1)), data }];
+};

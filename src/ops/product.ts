@@ -1,11 +1,12 @@
 /** MatMul and Gemm in all their forms: what the core's packed product does not take. */
 
 import type { Dim } from '../graph/graph.js';
+import { arrayOf, broadcastOf, elementAt } from './array.js';
 import { broadcastShapes } from './elementwise.js';
 import { gemm as coreGemm, matMul as coreMatMul } from './linear.js';
 import { broadcastOperand, lowerTranspose } from './move.js';
 import type { NodeReader } from './node.js';
-import type { Argument, Lowering, Operand, Operator } from './operator.js';
+import type { Argument, Lowering, Operand, Operator, Reference, ReferenceTensor } from './operator.js';
 import { broadcastStrides, rowAxes, rowSize, stridedList } from './rows.js';
 
 /** The operands of a MatMul as stacks of matrices: [..., M, K] and [..., K, N]. */
@@ -177,3 +178,40 @@ function affine(node: Lowering, x: Operand, y: Operand, factor: number): void {
     beta: { float: 0 },
   });
 }
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+export const matMulReference: Reference = (_, [a, b]) => {
+  const left = a!.shape.length === 1 ? { shape: [1, ...a!.shape], data: a!.data } : a!;
+  const right = b!.shape.length === 1 ? { shape: [...b!.shape, 1], data: b!.data } : b!;
+  const batch = broadcastOf([left.shape.slice(0, -2), right.shape.slice(0, -2)]);
+  const [rows, columns] = [left.shape.at(-2)!, right.shape.at(-1)!];
+  const y = arrayOf([...batch, rows, columns], (index) => {
+    const [m, n] = index.slice(-2);
+    let sum = 0;
+    for (let k = 0; k < left.shape.at(-1)!; k++) {
+      sum += elementAt(left, [...index.slice(0, -2), m, k]) * elementAt(right, [...index.slice(0, -2), k, n]);
+    }
+    return sum;
+  });
+  const shape = [...batch, ...(a!.shape.length === 1 ? [] : [rows]), ...(b!.shape.length === 1 ? [] : [columns])];
+  return [{ shape, data: y.data }];
+};
+
+export const gemmReference: Reference = ({ attributes }, [a, b, c]) => {
+  const { alpha = 1, beta = 1, transA, transB } = attributes;
+  const element = (x: ReferenceTensor, i: number, j: number, turned: unknown) => elementAt(x, turned ? [j, i] : [i, j]);
+  const rank = a!.shape.length;
+  const lead = transA ? [a!.shape[1]] : a!.shape.slice(0, -1);
+  const [depth, columns] = transB ? [b!.shape[1], b!.shape[0]] : b!.shape;
+  const y = arrayOf([...lead, columns], (index) => {
+    const n = index[index.length - 1];
+    let sum = 0;
+    for (let k = 0; k < depth; k++) {
+      const x = rank === 2 ? element(a!, index[0], k, transA) : elementAt(a!, [...index.slice(0, -1), k]);
+      sum += x * element(b!, k, n, transB);
+    }
+    return Number(alpha) * sum + (c ? Number(beta) * elementAt(c, index) : 0);
+  });
+  return [y];
+};

@@ -1,7 +1,8 @@
 import { type Dim, TIME } from '../graph/graph.js';
+import { arrayOf, elementAt, fromFront, indicesOf, listOf } from './array.js';
 import { lowerTranspose } from './move.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operand, Operator } from './operator.js';
+import type { Lowering, Operand, Operator, Reference, ReferenceTensor } from './operator.js';
 import { product, rowAxes, rowSize } from './rows.js';
 
 /** Codes of the `reduce` kernel, by what ONNX's operators end in. */
@@ -198,3 +199,81 @@ const cumSum: Operator = {
 };
 
 export const reductionOperators: Operator[] = [...reductions, ...places, cumSum];
+
+// ---- float64 references -------------------------------------------------------------------------------------------
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+const REDUCED: Record<Reduction, (numbers: readonly number[]) => number> = {
+  Sum: sumOf,
+  Mean: (numbers) => sumOf(numbers) / numbers.length,
+  SumSquare: (numbers) => sumOf(numbers.map((x) => x * x)),
+  L1: (numbers) => sumOf(numbers.map(Math.abs)),
+  L2: (numbers) => Math.sqrt(sumOf(numbers.map((x) => x * x))),
+  Prod: (numbers) => numbers.reduce((a, b) => a * b, 1),
+  LogSum: (numbers) => Math.log(sumOf(numbers)),
+  LogSumExp: (numbers) => {
+    const largest = Math.max(...numbers);
+    return Number.isFinite(largest) ? largest + Math.log(sumOf(numbers.map((x) => Math.exp(x - largest)))) : largest;
+  },
+  Max: (numbers) => Math.max(...numbers),
+  Min: (numbers) => Math.min(...numbers),
+};
+
+/** Gives every set of numbers that a reduction over `axes` makes one of to `each`. */
+function reduceWith(
+  x: ReferenceTensor,
+  axes: readonly number[],
+  keep: boolean,
+  each: (numbers: number[]) => number,
+): ReferenceTensor {
+  const kept = arrayOf(
+    x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)),
+    (index) => {
+      const numbers: number[] = [];
+      for (const inner of indicesOf(x.shape.map((dim, axis) => (axes.includes(axis) ? dim : 1)))) {
+        numbers.push(
+          elementAt(
+            x,
+            index.map((at, axis) => at + inner[axis]),
+          ),
+        );
+      }
+      return each(numbers);
+    },
+  );
+  return keep ? kept : { shape: x.shape.filter((_, axis) => !axes.includes(axis)), data: kept.data };
+}
+
+export const reduceReference: Reference = (node, [x, given]) => {
+  const rank = x!.shape.length;
+  const axes = listOf(given, node.attributes.axes)?.map((axis) => fromFront(axis, rank)) ?? [];
+  if (axes.length === 0 && node.attributes.noop_with_empty_axes === 1) return [x!];
+  const all = axes.length > 0 ? axes : x!.shape.map((_, axis) => axis);
+  const what = node.op.slice('Reduce'.length) as Reduction;
+  return [reduceWith(x!, all, node.attributes.keepdims !== 0, REDUCED[what])];
+};
+
+export const placeReference: Reference = ({ op, attributes }, [x]) => {
+  const axis = fromFront((attributes.axis as number | undefined) ?? 0, x!.shape.length);
+  const better = (a: number, b: number) => (op === 'ArgMin' ? a < b : a > b);
+  const place = (numbers: number[]) =>
+    numbers.reduce((best, number, i) => {
+      const wins = better(number, numbers[best]) || (Number.isNaN(number) && !Number.isNaN(numbers[best]));
+      return wins || (attributes.select_last_index === 1 && number === numbers[best]) ? i : best;
+    }, 0);
+  return [reduceWith(x!, [axis], attributes.keepdims !== 0, place)];
+};
+
+export const cumSumReference: Reference = ({ attributes }, [x, given]) => {
+  const axis = fromFront(given!.data[0], x!.shape.length);
+  const y = arrayOf(x!.shape, (index) => {
+    let sum = 0;
+    for (let at = 0; at < x!.shape[axis]; at++) {
+      const before = attributes.reverse === 1 ? at > index[axis] : at < index[axis];
+      if (before || (at === index[axis] && attributes.exclusive !== 1)) sum += elementAt(x!, index.with(axis, at));
+    }
+    return sum;
+  });
+  return [y];
+};

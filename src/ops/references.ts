@@ -5,15 +5,27 @@ import { checkGraph } from '../graph/check.js';
 import type { Graph, Tensor } from '../graph/graph.js';
 import { toFloat32, toIntegers } from '../graph/tensor.js';
 import { activationOperators, activationReference } from './activations.js';
-import { concatReference, sliceReference } from './copy.js';
+import { convReference, convTransposeReference } from './convolution.js';
+import { concatReference } from './copy.js';
 import { dequantizeLinearReference } from './dequantize.js';
 import { binaryOperators, binaryReference } from './elementwise.js';
 import { gatherReference } from './gather.js';
 import { gruReference } from './gru.js';
-import { layerNormalizationReference } from './layer-normalization.js';
-import { gemmReference, matMulReference } from './linear.js';
 import { lstmReference } from './lstm.js';
+import {
+  expandReference,
+  padReference,
+  sliceReference,
+  splitReference,
+  tileReference,
+  triluReference,
+} from './move.js';
+import { batchReference, groupReference, lastAxesReference } from './normalization.js';
 import type { Reference, ReferenceTensor } from './operator.js';
+import { pointwiseReferences } from './pointwise.js';
+import { globalPoolReference, poolReference } from './pooling.js';
+import { gemmReference, matMulReference } from './product.js';
+import { cumSumReference, placeReference, reduceReference, reductionOperators } from './reduction.js';
 import { rnnReference } from './rnn.js';
 import {
   identityReference,
@@ -33,7 +45,29 @@ const REFERENCES = new Map<string, Reference>([
   ['Gemm', gemmReference],
   ['Gather', gatherReference],
   ['DequantizeLinear', dequantizeLinearReference],
-  ['LayerNormalization', layerNormalizationReference],
+  ['LayerNormalization', lastAxesReference],
+  ['RMSNormalization', lastAxesReference],
+  ['InstanceNormalization', groupReference],
+  ['GroupNormalization', groupReference],
+  ['BatchNormalization', batchReference],
+  ['Conv', convReference],
+  ['ConvTranspose', convTransposeReference],
+  ['MaxPool', poolReference],
+  ['AveragePool', poolReference],
+  ['GlobalMaxPool', globalPoolReference],
+  ['GlobalAveragePool', globalPoolReference],
+  ['Split', splitReference],
+  ['Expand', expandReference],
+  ['Tile', tileReference],
+  ['Pad', padReference],
+  ['Trilu', triluReference],
+  ['ArgMax', placeReference],
+  ['ArgMin', placeReference],
+  ['CumSum', cumSumReference],
+  ...reductionOperators.flatMap(({ op }): [string, Reference][] =>
+    op.startsWith('Reduce') ? [[op, reduceReference]] : [],
+  ),
+  ...pointwiseReferences(),
   ['Concat', concatReference],
   ['Slice', sliceReference],
   ['Identity', identityReference],

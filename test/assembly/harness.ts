@@ -3,9 +3,12 @@ import type { Graph } from '../../src/graph/graph.js';
 import { ACTIVATIONS } from '../../src/ops/activations.js';
 import { ALL_OPERATORS } from '../../src/ops/all.js';
 import { KERNEL_CODES, KERNEL_MODULES, type KernelModule, type KernelName } from '../../src/ops/kernels.js';
-import type { Argument } from '../../src/ops/operator.js';
+import type { Argument, ReferenceTensor } from '../../src/ops/operator.js';
+import { evaluateReference } from '../../src/ops/references.js';
 import { makePlan, type Plan } from '../../src/plan/plan.js';
 import { BUILDS, type Build, type KernelSet, supports } from '../../src/runtime/kernels.js';
+import { numbers } from '../support/graphs.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 export const builds: Build[] = BUILDS.filter(supports);
 for (const build of BUILDS) if (!supports(build)) console.log(`kernels: this engine has no ${build} build; left out`);
@@ -237,6 +240,50 @@ export class PlannedKernels {
       }),
     );
   }
+}
+
+/**
+ * Runs a graph of one row at a time, y out, in every build and for several streams and steps, and says what is wrong with
+ * the first of them: a number that float64 does not give, a write outside of an output, a bit that differs between builds.
+ * `flat`: values are [N, ...], not [T, N, ...].
+ */
+export function mistakeInRows(
+  graph: Graph,
+  inputs: Record<string, { width: number; shape: number[] }>,
+  scale = 4,
+  { specials = true, tolerance = TOLERANCES.row as number, flat = false } = {},
+): string | undefined {
+  for (const [n, steps] of [
+    [1, 1],
+    [1, 3],
+    [3, 1],
+    [2, 2],
+  ]) {
+    for (const special of specials ? [false, true] : [false]) {
+      const data = Object.entries(inputs).map(([name, { width }], i): [string, Float32Array] => {
+        const plain = numbers(n * steps * width, width + n + i).map((one) => one * scale);
+        return [name, special ? withSpecials(plain, width + i) : plain];
+      });
+      const whole = data.map(([name, x]): [string, ReferenceTensor] => [
+        name,
+        { shape: [...(flat ? [steps * n] : [steps, n]), ...inputs[name].shape], data: Float64Array.from(x) },
+      ]);
+      const { y } = evaluateReference(graph, Object.fromEntries(whole));
+      let first: Float32Array | undefined;
+      for (const build of [...builds, 'debug-scalar', 'debug-simd'] as const) {
+        const kernels = new PlannedKernels(build, graph, n * steps, n);
+        const streams = Array.from({ length: n }, (_, s) => s);
+        const found = kernels.run(Object.fromEntries(data), streams, steps, n === 2).y;
+        const where = `${build}, ${n} streams, ${steps} steps${special ? ', special numbers' : ''}`;
+        const mistake = firstMistake(found, y.data, tolerance) ?? kernels.memory.violations()[0];
+        if (mistake) return `${where}: ${mistake}`;
+        if (build === 'relaxed') continue;
+        const difference = firstDifference(found, (first ??= found));
+        if (difference) return `${where}: ${difference}, in another build`;
+      }
+    }
+  }
+  return undefined;
 }
 
 /** One element-wise function over an array, padded to whole vectors. */
