@@ -241,7 +241,8 @@ function readFunctional(
         const { layer, node, args, initial, masked } = use;
         const name = `${prefix}${entries[layer].name}`;
         const values = args.map((argument) => computed(find(argument, name), name));
-        if (masked && values.length > 0) values[0] = { ...values[0], mask: values[0].mask ?? name };
+        if (values.length === 0) throw config.fail('INVALID_FILE', 'A layer is called with nothing', { found: name });
+        if (masked) values[0] = { ...values[0], mask: values[0].mask ?? name };
         const states = initial.map((argument) => find(argument, name));
         make(`${layer} ${node}`, applies[layer](values, { name, lead, initial: states }));
       }
