@@ -76,8 +76,6 @@ const inStructure: Mutation = (bytes, random) => {
 const SEEDS = [
   'lstm.keras',
   'bidirectional-concat.keras',
-  'stacked.keras',
-  'nested.keras',
   'states-in.keras',
   'place.keras',
   'gru-deflated.keras',
