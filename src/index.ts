@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { type ErrorCode, type ErrorDetails, RivuletError } from './errors.js';
+export type { KerasArchitecture } from './formats/keras/architecture.js';
 export type { Architecture } from './formats/pytorch/architecture.js';
 export type { DataType, Dim } from './graph/graph.js';
 export type { Operators } from './ops/operator.js';

@@ -15,7 +15,11 @@ export const MODEL_NOTE =
   'MODEL is a file of any format that is read, a folder that holds model.safetensors, or a URL.';
 
 export const ARCHITECTURE: Options = {
-  architecture: { value: 'FILE', help: 'JSON that says how the layers of a PyTorch state dict follow each other' },
+  architecture: {
+    value: 'FILE',
+    help: 'JSON that says what weights alone leave open: the order of layers, a Keras model',
+  },
+  unpadded: { help: 'Leave out the masks of a Keras model: the sequences hold no padding' },
 };
 
 export const STATE: Options = {
@@ -65,9 +69,15 @@ export async function openGraph(args: Arguments, context: Context): Promise<Read
   return { ...read, file };
 }
 
-async function architectureOf(args: Arguments, context: Context): Promise<{ architecture?: string }> {
+/** What `ARCHITECTURE` says. */
+async function architectureOf(
+  args: Arguments,
+  context: Context,
+): Promise<{ architecture?: string; unpadded?: boolean }> {
   const path = args.text('architecture');
-  return path === undefined ? {} : { architecture: decodeText(await readBytes(path, context), path) };
+  const unpadded = args.flag('unpadded') && { unpadded: true };
+  if (path === undefined) return { ...unpadded };
+  return { ...unpadded, architecture: decodeText(await readBytes(path, context), path) };
 }
 
 export function kernelsOf(args: Arguments): { kernels?: 'auto' | 'relaxed' | 'simd' | 'scalar' } {

@@ -4,10 +4,9 @@ import { loadModel } from '../../../src/index.js';
 import { largestDifference } from '../../support/fixtures.js';
 import { TOLERANCES } from '../../support/tolerances.js';
 import { type KerasCase, cases as keras, kerasFile, kerasPath } from '../keras/files.js';
+import { shardsOf } from './files.js';
 
 const cases = JSON.parse(readFileSync(kerasPath('tfjs.json'), 'utf8')) as KerasCase[];
-const shards = (name: string) =>
-  JSON.parse(new TextDecoder().decode(kerasFile(`${name}/model.json`))).weightsManifest[0].paths as string[];
 
 describe('models that TensorFlow.js saved', () => {
   it.each(cases)('$name gives its numbers', async ({ name, inputs, outputs }) => {
@@ -20,8 +19,7 @@ describe('models that TensorFlow.js saved', () => {
   });
 
   it.each(cases)('$name is the same from bytes', async ({ name, inputs }) => {
-    const files = Object.fromEntries(shards(name).map((path) => [path, kerasFile(`${name}/${path}`)]));
-    const model = await loadModel(kerasFile(`${name}/model.json`), { files });
+    const model = await loadModel(kerasFile(`${name}/model.json`), { files: shardsOf(name) });
     const beside = await loadModel(kerasPath(`${name}/model.json`));
     expect(model.run(inputs)).toEqual(beside.run(inputs));
   });
@@ -51,4 +49,55 @@ describe('one forecaster in three kinds of file', () => {
       expect(largestDifference(last, outputs[0].data.slice(n * size, (n + 1) * size))).toBeLessThan(TOLERANCES.float32);
     }
   });
+});
+
+/** The converter from Keras puts the model behind `model_config`, and weights in groups. */
+it('reads what the converter writes', async () => {
+  const name = 'tfjs-layers';
+  const { inputs, outputs } = cases.find((one) => one.name === name)!;
+  const { modelTopology, weightsManifest, ...rest } = JSON.parse(
+    new TextDecoder().decode(kerasFile(`${name}/model.json`)),
+  );
+  const { class_name, config } = modelTopology;
+  const [{ paths, weights }] = weightsManifest;
+  const bytes = kerasFile(`${name}/${paths[0]}`);
+  const sizes = weights.map(({ shape }: { shape: number[] }) => 4 * shape.reduce((a, b) => a * b, 1));
+  const half = weights.length >> 1;
+  const cut = sizes.slice(0, half).reduce((a: number, b: number) => a + b, 0);
+  const json = {
+    ...rest,
+    generatedBy: 'keras v2.4.0',
+    convertedBy: 'TensorFlow.js Converter v2.8.5',
+    modelTopology: {
+      keras_version: '2.4.0',
+      backend: 'tensorflow',
+      model_config: { class_name, config },
+      training_config: { loss: 'mse' },
+    },
+    weightsManifest: [
+      { paths: ['a.bin'], weights: weights.slice(0, half) },
+      { paths: ['b.bin'], weights: weights.slice(half) },
+    ],
+  };
+  const files = { 'a.bin': bytes.subarray(0, cut), 'b.bin': bytes.subarray(cut) };
+  const model = await loadModel(new TextEncoder().encode(JSON.stringify(json)), { files });
+  const [made] = Object.values(model.run(inputs));
+  expect(largestDifference(made.data, outputs[0].data)).toBeLessThan(TOLERANCES.float32);
+});
+
+it('refuses a graph model, and says what to do', async () => {
+  const json = { format: 'graph-model', modelTopology: { node: [], library: {} }, weightsManifest: [] };
+  await expect(loadModel(new TextEncoder().encode(JSON.stringify(json)))).rejects.toMatchObject({
+    code: 'UNSUPPORTED_OPERATOR',
+    hint: expect.stringMatching(/tfjs_layers_model/),
+  });
+});
+
+it('refuses shards that are not those of the manifest', async () => {
+  const files = shardsOf('tfjs-uint8');
+  const [[path, bytes]] = Object.entries(files);
+  for (const changed of [bytes.subarray(1), Uint8Array.from([...bytes, 0])]) {
+    const loading = loadModel(kerasFile('tfjs-uint8/model.json'), { files: { [path]: changed } });
+    await expect(loading).rejects.toMatchObject({ code: 'INVALID_FILE' });
+  }
 });
