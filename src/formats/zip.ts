@@ -13,7 +13,7 @@ export const ZIP_LIMITS = {
   /** Bytes of a member's name. */
   nameBytes: 2_048,
   /** Bytes that the deflated members of an archive may become. */
-  inflatedBytes: 536_870_912,
+  inflatedBytes: 268_435_456,
 } as const;
 
 const LOCAL_HEADER = 0x04034b50;
@@ -64,13 +64,19 @@ export function readZip(
 }
 
 /**
- * The same of an archive that may be compressed: deflated members are inflated into memory of their own.
+ * Those members of an archive, as far as it has them, that `wanted` names. They may be deflated, and are then inflated into
+ * memory of their own.
  * @throws RivuletError as {@link readZip} does, and `LIMIT_EXCEEDED` for what would become too large.
  */
-export async function inflateZip(bytes: Uint8Array, file?: string): Promise<Map<string, Uint8Array>> {
+export async function inflateZip(
+  bytes: Uint8Array,
+  wanted: readonly string[],
+  file?: string,
+): Promise<Map<string, Uint8Array>> {
   const inflated = new Map<string, Uint8Array>();
   let total = 0;
   for (const [name, { data, method, length }] of new ZipReader(bytes, file, [STORED, DEFLATED]).read(() => {})) {
+    if (!wanted.includes(name)) continue;
     if (method === STORED) {
       inflated.set(name, data);
       continue;

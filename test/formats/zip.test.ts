@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readZip } from '../../src/formats/zip.js';
+import { inflateZip, readZip } from '../../src/formats/zip.js';
+import { kerasFile } from './keras/files.js';
 import { torchFile, zip } from './pytorch/files.js';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
@@ -94,5 +95,42 @@ describe('a ZIP archive', () => {
       { offset: (at, i) => (i === 1 ? 31 : at) },
     );
     expect(() => readZip(file)).toThrow(/Two members overlap: found "a" and "b"/);
+  });
+});
+
+describe('a ZIP archive with deflated members', () => {
+  const packed = kerasFile('gru-deflated.keras');
+  const plain = readZip(kerasFile('gru.keras'));
+  const directory = packed.length - 22 - new DataView(packed.buffer).getUint32(packed.length - 22 + 12, true);
+  /** The first member's length, as the directory and the member give it, made another. */
+  const lengthened = (by: number): Uint8Array => {
+    const length = new DataView(packed.buffer).getUint32(22, true) + by;
+    return patched(patched(packed, 22, length, 4), directory + 24, length, 4);
+  };
+
+  it('gives those that are wanted', async () => {
+    const members = await inflateZip(packed, ['config.json', 'none']);
+    expect([...members.keys()]).toEqual(['config.json']);
+    expect(JSON.parse(new TextDecoder().decode(members.get('config.json')))).toEqual(
+      JSON.parse(new TextDecoder().decode(plain.get('config.json'))),
+    );
+  });
+
+  it('is refused as an archive of stored members', () => {
+    expect(() => readZip(packed)).toThrow(/A member is compressed/);
+  });
+
+  it.each([
+    [1, 'INVALID_FILE'],
+    [-1, 'INVALID_FILE'],
+    [2 ** 30, 'LIMIT_EXCEEDED'],
+  ])('is refused where a member claims %i bytes more', async (by, code) => {
+    await expect(inflateZip(lengthened(by), ['config.json'])).rejects.toMatchObject({ code });
+  });
+
+  it('is refused where the data are damaged', async () => {
+    const damaged = packed.slice();
+    damaged.fill(0xff, 60, 80);
+    await expect(inflateZip(damaged, ['config.json'])).rejects.toMatchObject({ code: 'INVALID_FILE' });
   });
 });

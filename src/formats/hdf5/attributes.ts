@@ -20,12 +20,13 @@ export class Attribute {
     if (count === 0) return [];
     if (this.type.kind !== 'text' && this.type.kind !== 'long text') return undefined;
     const { kind, size } = this.type;
+    // Strings of no length cost something too.
+    source.spend('textBytes', count * Math.max(size, 1));
     // Read anew each time: the cursor itself stays where it is.
     const cursor = source.cursor(this.data.at, count * size, `The attribute "${this.name}"`);
-    return Array.from({ length: count }, () => {
-      source.spend('textBytes', size);
-      return kind === 'text' ? zeroEnded(cursor.bytes(size), source) : this.heaps.text(cursor);
-    });
+    return Array.from({ length: count }, () =>
+      kind === 'text' ? zeroEnded(cursor.bytes(size), source) : this.heaps.text(cursor),
+    );
   }
 
   /** Its one string. Undefined where it holds something else. */

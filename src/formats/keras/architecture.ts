@@ -40,9 +40,18 @@ export function readArchitecture(architecture: object | string, file: string | u
   return readTopology(parseModelJson(textOf(architecture), 'architecture', file), 'architecture', file);
 }
 
+/** The longest config, in characters: some thousand layers. */
+const MAX_CONFIG_LENGTH = 8 * 1024 * 1024;
+
 /** Parses the JSON of a model, whose layers lie in each other. */
-export const parseModelJson = (text: string, what: string, file: string | undefined): Json =>
-  parseJson(text, what, file, MAX_JSON_DEPTH_OF_MODELS);
+export function parseModelJson(text: string, what: string, file: string | undefined): Json {
+  if (text.length <= MAX_CONFIG_LENGTH) return parseJson(text, what, file, MAX_JSON_DEPTH_OF_MODELS);
+  throw new RivuletError('LIMIT_EXCEEDED', `The JSON of the ${what} is too long`, {
+    file,
+    expected: `at most ${MAX_CONFIG_LENGTH} characters`,
+    found: `${text.length}`,
+  });
+}
 
 function textOf(architecture: object | string): string {
   if (typeof architecture === 'string') return architecture;

@@ -17,14 +17,14 @@ export async function readArchive(
   given: Topology | undefined,
   file: string | undefined,
 ): Promise<{ topology: Topology; weights: WeightSource }> {
-  const members = await inflateZip(bytes, file);
+  const members = await inflateZip(bytes, [CONFIG, METADATA, WEIGHTS], file);
   const member = (name: string): Uint8Array => {
     const data = members.get(name);
     if (data) return data;
     throw new RivuletError('UNKNOWN_FORMAT', 'A ZIP archive that Keras did not write', {
       file,
       expected: `members ${CONFIG}, ${METADATA} and ${WEIGHTS}`,
-      found: [...members.keys()].slice(0, 8).join(', ').slice(0, 200),
+      found: [...members.keys()].join(', ') || 'none of them',
     });
   };
   const json = (name: string) => {
@@ -33,6 +33,12 @@ export async function readArchive(
     return parseModelJson(text, name, file);
   };
   const { kerasVersion } = readTopology(json(METADATA), METADATA, file);
+  if (kerasVersion === undefined) {
+    throw new RivuletError('INVALID_FILE', `${METADATA} does not say which Keras wrote the file`, {
+      file,
+      expected: '"keras_version"',
+    });
+  }
   const topology = given ?? { ...readTopology(json(CONFIG), CONFIG, file), kerasVersion };
   return { topology, weights: await readTreeWeights(readHdf5(member(WEIGHTS), file), file) };
 }

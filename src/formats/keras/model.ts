@@ -81,23 +81,24 @@ export function readModel(
   const own = weights.layers(layers.map(({ id }) => id));
   const read = (one: Entry): Apply => readLayer(one, own[scopes.get(one) ?? 0], model, prefix, file);
   return className === 'Sequential' || (className === 'Model' && !config.has('input_layers'))
-    ? readSequential(config, entry, entries, read, prefix)
+    ? readSequential(config, entry, entries, read, prefix, model)
     : readFunctional(config, entries, read, prefix, model);
 }
 
 function readSequential(
   config: Config,
-  model: Entry,
+  entry: Entry,
   entries: Entry[],
   read: (entry: Entry) => Apply,
   prefix: string,
+  model: ModelContext,
 ): KerasModel {
-  const built = config.get('build_input_shape') ?? model.builtShape;
+  const built = config.get('build_input_shape') ?? entry.builtShape;
   config.end();
   if (entries.length === 0) throw config.wrong('layers', 'at least one layer', []);
   const [first] = entries;
   const spec = inputOf(first, config) ?? specFrom(`${first.name}_input`, first.builtShape ?? built, 'float32', config);
-  const steps = entries.map((entry) => ({ name: `${prefix}${entry.name}`, apply: read(entry) }));
+  const steps = entries.map((one) => ({ name: `${prefix}${one.name}`, apply: read(one) }));
   return {
     inputs: [spec],
     outputs: [entries[entries.length - 1].name],
@@ -106,6 +107,7 @@ function readSequential(
         (values, { name, apply }, i) => {
           // A state is passed on by a functional model alone.
           if (i > 0) only(values, config);
+          model.graph.countCall();
           return apply(values, { ...call, name, initial: [] });
         },
         [only(inputs, config)],
@@ -239,6 +241,7 @@ function readFunctional(
       for (const [i, reference] of inputs.entries()) make(keyOf(reference), [given[i]]);
       for (let use = ready.shift(); use; use = ready.shift()) {
         const { layer, node, args, initial, masked } = use;
+        model.graph.countCall();
         const name = `${prefix}${entries[layer].name}`;
         const values = args.map((argument) => computed(find(argument, name), name));
         if (values.length === 0) throw config.fail('INVALID_FILE', 'A layer is called with nothing', { found: name });

@@ -21,9 +21,6 @@ export interface CallArguments {
   masked: boolean;
 }
 
-/** Arguments that say nothing once a model is trained, or say it where they are absent. */
-const IDLE_ARGUMENTS = new Set(['training', 'name']);
-
 /** The references of `input_layers` or `output_layers`: one, a list, or by name. */
 export function referencesOf(json: Json | undefined, config: Config): Reference[] {
   const list = flatten(json, config);
@@ -63,7 +60,8 @@ function keywords(json: Json, config: Config): { more: Argument[]; initial: Argu
   if (json === null) return result;
   if (!(json instanceof Map)) throw config.wrong('inbound_nodes', 'named arguments', json);
   for (const [key, value] of json) {
-    if (value === null || IDLE_ARGUMENTS.has(key)) continue;
+    // A layer that is told to train would do so in use: its dropout goes on.
+    if (value === null || key === 'name' || (key === 'training' && value === false)) continue;
     if (key === 'initial_state') result.initial.push(...flatten(value, config));
     else if (key === 'mask') result.masked = true;
     else if (key === 'y' || key === 'x2') result.more.push(...flatten(value, config));

@@ -15,14 +15,23 @@ export interface Value {
   mask?: string | undefined;
 }
 
+/** Calls of layers in a model, those of models within models counted each time: a short config may ask for any number. */
+const MAX_CALLS = 65_536;
+
 /** The nodes and tensors of the graph as they are written. */
 export class GraphWriter {
   readonly nodes: GraphNode[] = [];
   readonly tensors = new Map<string, Tensor>();
   private readonly values = new Map<string, number>();
   private readonly labels = new Map<string, number>();
+  private calls = 0;
 
   constructor(readonly file: string | undefined) {}
+
+  /** Counts a call of a layer. */
+  countCall(): void {
+    if (++this.calls > MAX_CALLS) throw this.tooMany('calls of layers', MAX_CALLS);
+  }
 
   /** A name that no value has: `base`, or the first of `base.1`, `base.2`, ... that is free. */
   fresh(base: string): string {
@@ -42,12 +51,7 @@ export class GraphWriter {
   }
 
   add(node: GraphNode): void {
-    if (this.nodes.length >= GRAPH_LIMITS.nodes) {
-      throw new RivuletError('LIMIT_EXCEEDED', 'Too many nodes', {
-        file: this.file,
-        expected: `at most ${GRAPH_LIMITS.nodes}`,
-      });
-    }
+    if (this.nodes.length >= GRAPH_LIMITS.nodes) throw this.tooMany('nodes', GRAPH_LIMITS.nodes);
     this.nodes.push({ ...node, attributes: sorted(node.attributes) });
   }
 
@@ -64,6 +68,10 @@ export class GraphWriter {
 
   integers(base: string, values: readonly number[]): string {
     return this.tensor(base, integerTensor('', values));
+  }
+
+  private tooMany(what: string, most: number): RivuletError {
+    return new RivuletError('LIMIT_EXCEEDED', `Too many ${what}`, { file: this.file, expected: `at most ${most}` });
   }
 }
 

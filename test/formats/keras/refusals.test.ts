@@ -213,32 +213,35 @@ describe('what a Keras model may hold and is refused for', () => {
     expect(slope('3.15.1')).toBe(1 / 6);
   });
 
-  it('a model of very many calls', () => {
-    // Each model calls the one before twice: 2^40 nodes of a short text.
-    let inner: Json = layer('Activation', { name: 'f0', activation: 'tanh' });
+  it.each(['Activation', 'Dropout'])('models that call each other very often: %s', (className) => {
+    const call = (name: string, node: number) => [[name, node, 0, {}]];
+    let inner: Json = layer(className, { name: 'f0', activation: className === 'Activation' ? 'tanh' : null });
+    // Twelve models, each of which calls the one within it four times, one after the other: 16 million calls.
     for (let i = 1; i <= 12; i++) {
-      const name = `f${i}`;
-      const x = {
-        class_name: 'InputLayer',
-        name: 'x',
-        config: { name: 'x', batch_input_shape: [null, 3] },
-        inbound_nodes: [],
-      };
-      const before = (inner.config as Json).name as string;
-      const calls = i === 1 ? [[['x', 0, 0, {}]], [[before, 0, 0, {}]]] : [[['x', 0, 0, {}]], [[before, 1, 0, {}]]];
-      const nested = {
-        ...inner,
-        name: before,
-        inbound_nodes: Array.from({ length: 4 }, (_, k) => (k === 0 ? calls[0] : [[before, k - 1, 0, {}]])),
-      };
-      inner = {
-        class_name: 'Functional',
-        config: { name, layers: [x, nested], input_layers: [['x', 0, 0]], output_layers: [[before, 3, 0]] },
-      };
+      const { name } = inner.config as { name: string };
+      const x = { ...layer('InputLayer', { name: 'x', batch_input_shape: [null, 3] }), name: 'x', inbound_nodes: [] };
+      const calls = [call('x', 0), call(name, 0), call(name, 1), call(name, 2)];
+      const layers = [x, { ...inner, name, inbound_nodes: calls }];
+      const config = { name: `f${i}`, layers, input_layers: [['x', 0, 0]], output_layers: [[name, 3, 0]] };
+      inner = { class_name: 'Functional', config };
     }
-    expect(() => graphOf({ layers: [inner], input: [null, 3] })).toThrow(
-      expect.objectContaining({ code: 'LIMIT_EXCEEDED' }),
-    );
+    const refusal = expect.objectContaining({ code: 'LIMIT_EXCEEDED' });
+    expect(() => graphOf({ layers: [inner], input: [null, 3] })).toThrow(refusal);
+  });
+
+  it('a layer that is told to train', () => {
+    const x = { ...layer('InputLayer', { name: 'x', batch_input_shape: [null, 3] }), name: 'x', inbound_nodes: [] };
+    const drop = {
+      ...layer('Dropout', { name: 'd', rate: 0.5 }),
+      name: 'd',
+      inbound_nodes: [[['x', 0, 0, { training: true }]]],
+    };
+    const config = { name: 'f', layers: [x, drop], input_layers: [['x', 0, 0]], output_layers: [['d', 0, 0]] };
+    const refusal = expect.objectContaining({
+      code: 'UNSUPPORTED_ATTRIBUTE',
+      message: expect.stringMatching(/training/),
+    });
+    expect(() => graphOf({ layers: [{ class_name: 'Functional', config }], input: [null, 3] })).toThrow(refusal);
   });
 });
 
