@@ -23,6 +23,15 @@ export function moveStep(args: usize, slots: usize, n: i32, steps: i32): void {
   }
 }
 
+/** y = x with its steps the other way round. Argument words: 0 x, 1 x stride, 2 y, 3 y stride, 4 bytes of a row. */
+export function reverseTimeStep(args: usize, slots: usize, n: i32, steps: i32): void {
+  let x = arg(args, 0) + <usize>(n * (steps - 1)) * arg(args, 1), y = arg(args, 2);
+  const xStride = arg(args, 1), yStride = arg(args, 3), bytes = arg(args, 4);
+  for (let t = 0; t < steps; t++, x -= xStride * <usize>(2 * n)) {
+    for (let s = 0; s < n; s++, x += xStride, y += yStride) copyWords(y, x, bytes);
+  }
+}
+
 /**
  * y[i] = x[base[i] + index * stride], where index stands at place[i] of a row of whole numbers. A negative index counts
  * from the end of the axis, which has `length` elements; one out of range gives 0.

@@ -4,7 +4,7 @@
 import { causalConvolutionStep, convolutionStep, sequenceConvolutionStep } from './convolution';
 import { normalizationStep } from './group-normalization';
 import { matMulStep } from './matmul';
-import { moveStep, takeStep } from './move';
+import { moveStep, reverseTimeStep, takeStep } from './move';
 import { pointwiseStep, whereStep } from './pointwise';
 import { poolStep } from './pooling';
 import { cumulativeSumStep, reduceStep, reduceTimeStep } from './reduction';
@@ -13,6 +13,10 @@ export { build, heapBase } from './module';
 
 export function move(args: usize, slots: usize, n: i32, steps: i32): void {
   moveStep(args, slots, n, steps);
+}
+
+export function reverseTime(args: usize, slots: usize, n: i32, steps: i32): void {
+  reverseTimeStep(args, slots, n, steps);
 }
 
 export function take(args: usize, slots: usize, n: i32, steps: i32): void {

@@ -22,6 +22,7 @@ export const KERNEL_MODULES = {
   /** assembly/tensor.ts */
   tensor: [
     'move',
+    'reverseTime',
     'take',
     'convolution',
     'causalConvolution',

@@ -1,6 +1,6 @@
 /** Operators that put a row's numbers in another order: one kernel, `move`, and a list of where each comes from. */
 
-import type { Dim } from '../graph/graph.js';
+import { type Dim, TIME } from '../graph/graph.js';
 import { arrayOf, broadcastOf, elementAt, fromFront, listOf } from './array.js';
 import { slice as coreSlice } from './copy.js';
 import { broadcastShapes } from './elementwise.js';
@@ -102,6 +102,17 @@ export const transpose: Operator = {
   },
 };
 
+/** Whether Slice turns all steps round, last first, and does nothing else. */
+function reversesTime(node: NodeReader): boolean {
+  const [starts, ends] = [node.integers(1), node.integers(2)];
+  const [axis, step] = [node.has(3) ? node.integers(3) : [0], node.has(4) ? node.integers(4) : [1]];
+  if ([starts, ends, axis, step].some(({ length }) => length !== 1)) return false;
+  const shape = node.shape(0);
+  return (
+    shape[node.axis(axis[0], shape.length)] === TIME && starts[0] === -1 && ends[0] <= -(2 ** 31) && step[0] === -1
+  );
+}
+
 /** One axis of a slice: `length` elements from `start` on, `step` apart. */
 interface Cut {
   start: number;
@@ -135,15 +146,28 @@ function cutsOf(node: NodeReader): Map<number, Cut> {
   return new Map(cuts);
 }
 
-/** ONNX's Slice with constant bounds: any axes inside the step, any steps. */
+/** ONNX's Slice with constant bounds: any axes inside the step, any steps; along T only to turn it round. */
 export const slice: Operator = {
   ...coreSlice,
   infer(node) {
+    if (reversesTime(node)) return [node.typeOf(0)];
     const cuts = cutsOf(node);
     const { type, shape } = node.typeOf(0);
     return [{ type, shape: shape.map((dim, axis) => cuts.get(axis)?.length ?? dim) }];
   },
   lower(node) {
+    if (reversesTime(node)) {
+      node.needsWholeSequence('it begins with the last step');
+      const [x, y] = [node.input(0), node.output(0)];
+      node.call('reverseTime', {
+        x: x.address,
+        xStride: x.stride,
+        y: y.address,
+        yStride: y.stride,
+        bytes: 4 * node.width(0),
+      });
+      return;
+    }
     const cuts = cutsOf(node);
     if (cuts.size === 1 && [...cuts.values()][0].step === 1) {
       coreSlice.lower(node);

@@ -54,6 +54,16 @@ const moves = [
     const tensors = [integers('from', starts), integers('to', ends), integers('axes', axes), integers('steps', steps)];
     return rows(`Slice ${text}`, { x: shape }, [node('Slice', ['x', 'from', 'to', 'axes', 'steps'], 'y')], { tensors });
   }),
+  ...[1, 4, 17].map((size) => {
+    const tensors = [
+      integers('from', [-1]),
+      integers('to', [-(2 ** 40)]),
+      integers('axes', [0]),
+      integers('steps', [-1]),
+    ];
+    const turned = node('Slice', ['x', 'from', 'to', 'axes', 'steps'], 'y');
+    return rows(`Slice turns steps of ${size} round`, { x: [size] }, [turned], { tensors });
+  }),
   rows(
     'Split into unequal parts',
     { x: [2, 7, 3] },

@@ -34,12 +34,7 @@ const TFJS = 1e-6;
 const FRAMES = 1e-5;
 
 /** Cases whose layer is refused by name. */
-const REFUSED: readonly string[] = [
-  'wrappers.TimeDistributed.1',
-  'recurrent.LSTM.4',
-  'recurrent.GRU.4',
-  'recurrent.SimpleRNN.4',
-];
+const REFUSED: readonly string[] = ['wrappers.TimeDistributed.1'];
 
 const layerCases: [string, LayerCase][] = present
   ? Object.entries(JSON.parse(readFileSync(`${FOLDER}keras_layers/cases.json`, 'utf8')))
