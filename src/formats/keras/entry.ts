@@ -7,6 +7,12 @@ const IDLE = new Set(['build_config', 'compile_config', 'shared_object_id', 'inb
 /** Where Keras's own classes come from; another module's may have any meaning. */
 const KERAS_MODULE = /^(keras|tf_keras|tensorflow\.keras|tensorflow\.python\.keras|builtins)(\.|$)/;
 
+/** Classes whose config holds layers. */
+const MODELS = new Set(['Sequential', 'Functional', 'Model']);
+
+/** Whether a class is a model, which may stand among the layers of another. */
+export const isModel = (className: string): boolean => MODELS.has(className);
+
 /** A layer as JSON has it: its class and its config. */
 export interface Entry {
   json: JsonObject;

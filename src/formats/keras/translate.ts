@@ -5,8 +5,9 @@ import type { Json } from '../json.js';
 import { Axis, type Length, pin, resolve } from '../lengths.js';
 import { Config } from './config.js';
 import { entryOf } from './entry.js';
+import type { InputSpec } from './inputs.js';
 import type { InitialStatePair, ModelContext } from './layer.js';
-import { type InputSpec, readLayer, readModel } from './model.js';
+import { readLayer, readModel } from './model.js';
 import type { WeightSource } from './weights.js';
 import { GraphWriter, type Value } from './writer.js';
 

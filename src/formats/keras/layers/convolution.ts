@@ -1,3 +1,4 @@
+import type { DataType } from '../../../graph/graph.js';
 import { transposedBytes } from '../../constants.js';
 import { Axis, type Length, resolve } from '../../lengths.js';
 import { activate, activationOf } from '../activations.js';
@@ -131,11 +132,7 @@ const conv1d: LayerReader = ({ config, weights, model }) => {
 };
 
 /** A row-major [a, b, c] as [c, b, a]. */
-function reversedAxes(
-  bytes: Uint8Array,
-  type: 'float32' | Parameters<typeof transposedBytes>[1],
-  shape: number[],
-): Uint8Array {
+function reversedAxes(bytes: Uint8Array, type: DataType, shape: number[]): Uint8Array {
   const [a, b, c] = shape;
   // [a b, c] -> [c, a, b], and each of the c matrices turned.
   const outer = transposedBytes(bytes, type, a * b, c);
