@@ -61,8 +61,13 @@ export async function openModel(args: Arguments, context: Context): Promise<Mode
   return reading(path, context, (options) => loadModel(path, { ...options, ...given }));
 }
 
-/** Reads the graph of the model that the first argument means; `size` is the file's, in bytes. */
-export async function openGraph(args: Arguments, context: Context): Promise<ReadGraph & { file: string }> {
+/** A graph as its reader understood it, and the file that it is of. */
+export interface OpenedGraph extends ReadGraph {
+  file: string;
+}
+
+/** Reads the graph of the model that the first argument means. */
+export async function openGraph(args: Arguments, context: Context): Promise<OpenedGraph> {
   const file = await modelPath(args.positionals[0]);
   const given = await architectureOf(args, context);
   const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given }));

@@ -6,9 +6,10 @@ import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
 import { ARCHITECTURE, MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
-import { HELD, KERNELS } from './options.js';
+import { HELD, KERNELS, UsageError } from './options.js';
 import { recordsOf, STDIN } from './records.js';
-import { NPY_START, portsOf, readSeries, runSeries, wrongWidth } from './series.js';
+import { isNamed, runArrays } from './run-arrays.js';
+import { NPY_START, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
 
 const FORMATS = ['csv', 'npy'] as const;
 
@@ -21,9 +22,17 @@ export const runVerb: Verb = {
     'INPUT is a .npy of shape [T, inputs] or a CSV with a row for each step; without it, or with -, standard input.',
     'From standard input to standard output, each CSV line is answered as it arrives.',
     'A CSV that names its columns in the first line is answered by one that does.',
+    'A model with several inputs or outputs takes them by name; a file is then a series, or of the whole shape.',
   ],
   options: {
-    output: { short: 'o', value: 'FILE', help: 'Where to write: .npy, .csv, or - for standard output (default: -)' },
+    input: { value: 'NAME=FILE', multiple: true, help: 'The numbers of one input' },
+    output: {
+      short: 'o',
+      value: '[NAME=]FILE',
+      multiple: true,
+      help: 'Where to write: .npy, .csv, or - for standard output (default: -)',
+    },
+    steps: { value: 'N', help: 'Run at most N steps; an input of one row is given at each' },
     format: { value: 'FORMAT', help: 'csv or npy: what INPUT is (default: its content decides)' },
     'output-format': { value: 'FORMAT', help: 'csv or npy: what to write (default: by the name of FILE, else csv)' },
     ...STATE,
@@ -33,6 +42,7 @@ export const runVerb: Verb = {
   },
   examples: [
     'rivulet run model.safetensors inputs.npy --output outputs.npy',
+    'rivulet run vad.onnx --input input=chunks.npy --input sr=rate.npy --output output=speech.csv',
     'tail -f sensor.csv | rivulet run model.safetensors',
   ],
 
@@ -40,10 +50,15 @@ export const runVerb: Verb = {
     const { stdout } = context;
     const [, path = '-'] = args.positionals;
     const format = args.choice('format', FORMATS);
-    const outputPath = args.text('output') ?? '-';
+    const [outputPath = '-'] = args.list('output');
     const outputFormat = args.choice('output-format', FORMATS) ?? (outputPath.endsWith('.npy') ? 'npy' : 'csv');
 
+    const steps = args.number('steps', { min: 0, integer: true });
+
     const model = await openModel(args, context);
+    const isByName = args.list('input').length > 0 || args.list('output').some((value) => isNamed(model, value));
+    if (isByName || (!model.streamable && path !== '-')) return runArrays(model, args, context);
+    if (args.list('output').length > 1) throw new UsageError('--output is given twice');
     const { input, output } = portsOf(model);
     const stream = await openStream(model, args, context);
 
@@ -53,7 +68,7 @@ export const runVerb: Verb = {
       const first = await pieces.next();
       const isNpy = format === undefined ? !first.done && first.value[0] === NPY_START : format === 'npy';
       if (!isNpy && outputFormat === 'csv' && outputPath === '-') {
-        await answerLines(resume(first, pieces), stream, input, output, context);
+        await answerLines(resume(first, pieces), stream, { input, output, steps }, context);
         await saveState(stream, args);
         return;
       }
@@ -62,7 +77,7 @@ export const runVerb: Verb = {
       content = await readBytes(path, context);
     }
 
-    const series = readSeries(content, path === '-' ? STDIN : path, input.size, format);
+    const series = limited(readSeries(content, path === '-' ? STDIN : path, input.size, format), steps);
     const data = await runSeries(stream, series, context);
     const shape = [series.steps, output.size];
     const result =
@@ -73,6 +88,14 @@ export const runVerb: Verb = {
   },
 };
 
+/** At most `steps` steps of a series; one row alone is given at each. */
+function limited(series: Series, steps: number | undefined): Series {
+  const { data, width } = series;
+  if (steps === undefined || (steps >= series.steps && series.steps !== 1)) return series;
+  if (series.steps > 1) return { ...series, steps, data: data.subarray(0, steps * width) };
+  return { ...series, steps, data: Float64Array.from({ length: steps * width }, (_, i) => data[i % width]) };
+}
+
 /** Names of an output's columns: the port's own, numbered where there are several. */
 function columnsOf({ name, size }: Port): string[] {
   return size === 1 ? [name] : Array.from({ length: size }, (_, i) => `${name}_${i}`);
@@ -82,15 +105,16 @@ function columnsOf({ name, size }: Port): string[] {
 async function answerLines(
   pieces: AsyncIterable<Uint8Array>,
   stream: Stream,
-  input: Port,
-  output: Port,
+  { input, output, steps = Number.POSITIVE_INFINITY }: { input: Port; output: Port; steps: number | undefined },
   { stdout }: Context,
 ): Promise<void> {
+  let left = steps;
   const x = new Float64Array(input.size);
   const y = new Float32Array(output.size);
   let isFirst = true;
   let blank: number | undefined;
   for await (const { text, line } of recordsOf(pieces)) {
+    if (left === 0) break;
     if (text === '') {
       blank ??= line;
       continue;
@@ -113,6 +137,7 @@ async function answerLines(
     }
     for (const [i, field] of fields.entries()) x[i] = parseCsvNumber(field, { file: STDIN, line, column: i + 1 });
     stream.step(x, y);
+    left--;
     await stdout.write(`${formatCsvLine(y)}\n`);
   }
 }

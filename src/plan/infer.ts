@@ -16,45 +16,10 @@ export interface TypedGraph {
 /** Finds the type and shape of every value, checking each node against its operator on the way. */
 export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
   const nodes = checkGraph(graph);
-  const types = new Map<string, ValueType>();
-  for (const { name, type, shape } of graph.tensors.values()) types.set(name, { type: loadedType(type), shape });
-  for (const input of graph.inputs) {
-    const floating = input.type === 'float32';
-    if (!floating && input.type !== 'int64' && input.type !== 'int32') {
-      throw new RivuletError('UNSUPPORTED_OPERATOR', 'an input of this type', {
-        tensor: input.name,
-        expected: 'float32, int32 or int64',
-        found: input.type,
-      });
-    }
-    types.set(input.name, { type: input.type, shape: checkedShape(input.name, input.shape) });
-  }
-  for (const state of graph.states) {
-    if (state.type !== 'float32') {
-      throw new RivuletError('UNSUPPORTED_OPERATOR', 'a state of this type', {
-        tensor: state.input,
-        expected: 'float32',
-        found: state.type,
-      });
-    }
-    types.set(state.input, { type: state.type, shape: checkedShape(state.input, state.shape) });
-  }
+  const types = givenTypes(graph);
   const lastStep = new Set<string>();
   for (const node of nodes) {
-    if (operators.get(node.op)?.internal) throw unknownOperator(node, operators);
-    const operator = operatorOf(node, operators);
-    const results = operator.infer(readerOf(node, types, graph));
-    for (const [i, name] of node.inputs.entries()) {
-      const type = types.get(name)?.type ?? 'float32';
-      // A constant is read as what the operator takes it for, or refused there.
-      if (operator.anyType || operator.integers?.includes(i) || type === 'float32' || graph.tensors.has(name)) continue;
-      throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
-    }
-    for (const [i, name] of node.outputs.entries()) {
-      if (name === '') continue;
-      if (!results[i]) throw invalid(node, 'has more outputs than its operator', `${results.length}`, `${i + 1}`);
-      types.set(name, { ...results[i], shape: checkedShape(name, results[i].shape, node) });
-    }
+    inferNode(node, types, graph, operators);
     followLastStep(node, types, graph, lastStep);
   }
   for (const { name, type, shape } of [
@@ -78,6 +43,52 @@ export function inferTypes(graph: Graph, operators: Operators): TypedGraph {
     }
   }
   return { graph, operators, nodes, types };
+}
+
+/** Types and shapes of the values that no node makes. */
+export function givenTypes(graph: Graph): Map<string, ValueType> {
+  const types = new Map<string, ValueType>();
+  for (const { name, type, shape } of graph.tensors.values()) types.set(name, { type: loadedType(type), shape });
+  for (const input of graph.inputs) {
+    const floating = input.type === 'float32';
+    if (!floating && input.type !== 'int64' && input.type !== 'int32') {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'an input of this type', {
+        tensor: input.name,
+        expected: 'float32, int32 or int64',
+        found: input.type,
+      });
+    }
+    types.set(input.name, { type: input.type, shape: checkedShape(input.name, input.shape) });
+  }
+  for (const state of graph.states) {
+    if (state.type !== 'float32') {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'a state of this type', {
+        tensor: state.input,
+        expected: 'float32',
+        found: state.type,
+      });
+    }
+    types.set(state.input, { type: state.type, shape: checkedShape(state.input, state.shape) });
+  }
+  return types;
+}
+
+/** Checks one node against its operator, and adds the types and shapes of what it makes. */
+export function inferNode(node: GraphNode, types: Map<string, ValueType>, graph: Graph, operators: Operators): void {
+  if (operators.get(node.op)?.internal) throw unknownOperator(node, operators);
+  const operator = operatorOf(node, operators);
+  const results = operator.infer(readerOf(node, types, graph));
+  for (const [i, name] of node.inputs.entries()) {
+    const type = types.get(name)?.type ?? 'float32';
+    // A constant is read as what the operator takes it for, or refused there.
+    if (operator.anyType || operator.integers?.includes(i) || type === 'float32' || graph.tensors.has(name)) continue;
+    throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
+  }
+  for (const [i, name] of node.outputs.entries()) {
+    if (name === '') continue;
+    if (!results[i]) throw invalid(node, 'has more outputs than its operator', `${results.length}`, `${i + 1}`);
+    types.set(name, { ...results[i], shape: checkedShape(name, results[i].shape, node) });
+  }
 }
 
 /** A node's operator, its attributes and number of inputs checked. */
