@@ -82,11 +82,35 @@ class Builder {
       }
       case 'cell':
         return this.recurrent(step.layer, x, step.output, step.nonlinearity);
+      case 'Conv1d':
+        return this.convolution(step, x);
       case 'affine':
         return this.affine(step, x);
       case 'PReLU':
         return this.prelu(step, x);
     }
+  }
+
+  /** ONNX has the channels before the steps: [T, N, C] -> [N, C, T] and back. */
+  private convolution({ layer, dilation, groups, padding }: Extract<Step, { op: 'Conv1d' }>, x: string): string {
+    const { weight, bias } = layer;
+    const name = layer.prefix || 'conv';
+    const [, , size] = weight.shape;
+    const reach = (size - 1) * dilation;
+    const before = padding === 'causal' ? reach : Math.floor(reach / 2);
+    const inputs = [
+      this.node('Transpose', [x], `${name}.channels_first`, { perm: [1, 2, 0] }),
+      this.keep(`${name}.weight`, weight),
+      ...(bias ? [this.keep(`${name}.bias`, bias)] : []),
+    ];
+    const attributes = {
+      ...(dilation > 1 && { dilations: [dilation] }),
+      ...(groups > 1 && { group: groups }),
+      kernel_shape: [size],
+      ...(reach > 0 && { pads: [before, reach - before] }),
+    };
+    const y = this.node('Conv', inputs, `${name}.conv`, attributes);
+    return this.node('Transpose', [y], `${name}.channels_last`, { perm: [2, 0, 1] });
   }
 
   private affine({ name, scale, shift }: Extract<Step, { op: 'affine' }>, x: string): string {
@@ -221,6 +245,7 @@ type LayerStep = Extract<Step, { layer: unknown }>;
 
 function inputsOf(step: LayerStep): number {
   if (step.op === 'cell') return step.layer.inputs;
+  if (step.op === 'Conv1d') return step.layer.weight.shape[1] * step.groups;
   return step.layer.weight.shape[step.op === 'Linear' ? 1 : 0];
 }
 

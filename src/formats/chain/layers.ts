@@ -29,6 +29,8 @@ export interface Recurrent {
   directions: number;
   /** [layer][direction] */
   layers: CellWeights[][];
+  /** Whether it is one cell, LSTMCell and the like, whose loop is code of the model's own. */
+  single?: boolean;
 }
 
 /** Two axes: a Linear's weight, or an Embedding's table. */
@@ -47,7 +49,25 @@ export interface Vector {
   bias?: Tensor;
 }
 
-export type Layer = Recurrent | Matrix | Vector;
+/** Three axes: a Conv1d's weight, [outputs, inputs / groups, kernel]. */
+export interface Convolution {
+  kind: 'convolution';
+  prefix: string;
+  weight: Tensor;
+  bias?: Tensor;
+}
+
+/** What a BatchNorm1d has learned, and the statistics it has kept; `weight` and `bias` where it has them. */
+export interface Statistics {
+  kind: 'statistics';
+  prefix: string;
+  weight?: Tensor;
+  bias?: Tensor;
+  mean: Tensor;
+  variance: Tensor;
+}
+
+export type Layer = Recurrent | Matrix | Vector | Convolution | Statistics;
 
 /** Blocks of rows that weight_ih stacks, one for each gate. */
 export const GATES: Readonly<Record<CellType, number>> = { LSTM: 4, GRU: 3, RNN: 1 };
@@ -58,6 +78,8 @@ export type Step =
   | { op: 'Linear'; layer: Matrix }
   | { op: 'LayerNorm'; layer: Vector; eps: number }
   | { op: 'cell'; layer: Recurrent; output: 'sequence' | 'state'; nonlinearity: 'tanh' | 'relu' }
+  /** Over the steps: with zeros before them alone, or on both sides. */
+  | { op: 'Conv1d'; layer: Convolution; dilation: number; groups: number; padding: 'causal' | 'same' }
   /** By ONNX's name. */
   | { op: 'activation'; name: string }
   /** x * scale + shift, one of each for all numbers or for each: a normalisation by constants, a gain. */

@@ -18,9 +18,12 @@ import { LAYER_LIMITS } from './layers.js';
  * fits. Every tensor must belong to a layer or to a module under `ignore`.
  */
 export interface Architecture {
-  layers: ArchitectureLayer[];
+  /** May be left out where `stateDict` is all that has to be said. */
+  layers?: ArchitectureLayer[];
   /** Names of modules whose weights are not needed, such as a second head used in training alone. */
   ignore?: string[];
+  /** The key under which a checkpoint holds the state dict, such as `model` or `state_dict`. */
+  stateDict?: string;
 }
 
 export type ArchitectureLayer =
@@ -37,7 +40,23 @@ export type ArchitectureLayer =
       nonlinearity?: 'tanh' | 'relu';
     }
   | {
-      type: 'LayerNorm';
+      /** One cell, run over the sequence from a state of zeros: its loop is code of the model's own. */
+      type: 'LSTMCell' | 'GRUCell' | 'RNNCell';
+      prefix?: string;
+      output?: 'sequence' | 'state';
+      nonlinearity?: 'tanh' | 'relu';
+    }
+  | {
+      type: 'Conv1d';
+      prefix?: string;
+      /** What stands for the steps that are not there: zeros before them all, or half of them after, which needs the future. */
+      padding: 'causal' | 'same';
+      /** 1 unless given, both. */
+      dilation?: number;
+      groups?: number;
+    }
+  | {
+      type: 'LayerNorm' | 'BatchNorm1d';
       prefix?: string;
       /** 1e-5 unless given, as in PyTorch. */
       eps?: number;
@@ -61,7 +80,12 @@ export const ACTIVATIONS: Readonly<Record<ActivationType, string>> = {
   LogSoftmax: 'LogSoftmax',
 };
 
-const TYPES = ['Embedding', 'LSTM', 'GRU', 'RNN', 'Linear', 'LayerNorm', 'Skip', ...Object.keys(ACTIVATIONS)];
+const CELLS = ['LSTM', 'GRU', 'RNN', 'LSTMCell', 'GRUCell', 'RNNCell'];
+const NORMS = ['LayerNorm', 'BatchNorm1d'];
+const TYPES = ['Embedding', ...CELLS, 'Linear', 'Conv1d', ...NORMS, 'Skip', ...Object.keys(ACTIVATIONS)];
+
+/** Steps that lie between two of a kernel's, and groups of a convolution. */
+const MAX_SPREAD = 65_536;
 
 export const isActivation = (layer: ArchitectureLayer): layer is { type: ActivationType } =>
   Object.hasOwn(ACTIVATIONS, layer.type);
@@ -77,11 +101,13 @@ const MAX_IGNORED = 64;
 export function readArchitecture(architecture: string | object, file?: string): Architecture {
   const text = typeof architecture === 'string' ? architecture : stringify(architecture);
   const fields = new Fields(parseJson(text, 'architecture', file), 'architecture', file);
-  const layers = fields.objects('layers');
-  if (layers.length > MAX_LAYERS) {
+  const read: Architecture = {};
+  if (fields.has('stateDict')) read.stateDict = fields.text('stateDict');
+  const layers = fields.has('layers') || read.stateDict === undefined ? fields.objects('layers') : undefined;
+  if (layers && layers.length > MAX_LAYERS) {
     throw new RivuletError('LIMIT_EXCEEDED', 'Too many layers', { file, expected: `at most ${MAX_LAYERS}` });
   }
-  const read: Architecture = { layers: layers.map(readLayer) };
+  if (layers) read.layers = layers.map(readLayer);
   if (fields.has('ignore')) read.ignore = fields.texts('ignore');
   if ((read.ignore?.length ?? 0) > MAX_IGNORED) {
     throw new RivuletError('LIMIT_EXCEEDED', 'Too many modules to ignore', {
@@ -90,7 +116,7 @@ export function readArchitecture(architecture: string | object, file?: string): 
     });
   }
   fields.end();
-  if (read.layers.length === 0) throw fields.wrong('layers', 'at least one layer', []);
+  if (layers?.length === 0) throw fields.wrong('layers', 'at least one layer', []);
   return read;
 }
 
@@ -99,12 +125,21 @@ function readLayer(fields: Fields): ArchitectureLayer {
   const layer: Record<string, unknown> = { type };
   if (type !== 'Skip' && !Object.hasOwn(ACTIVATIONS, type) && fields.has('prefix'))
     layer.prefix = fields.text('prefix');
-  if (['LSTM', 'GRU', 'RNN'].includes(type) && fields.has('output')) {
+  if (CELLS.includes(type) && fields.has('output')) {
     layer.output = oneOf(fields, 'output', ['sequence', 'state']);
   }
-  if (type === 'RNN') layer.nonlinearity = oneOf(fields, 'nonlinearity', ['tanh', 'relu']);
+  if (type.startsWith('RNN')) layer.nonlinearity = oneOf(fields, 'nonlinearity', ['tanh', 'relu']);
   if (type === 'Skip' && fields.has('inputs')) layer.inputs = fields.count('inputs');
-  if (type === 'LayerNorm' && fields.has('eps')) {
+  if (type === 'Conv1d') {
+    layer.padding = oneOf(fields, 'padding', ['causal', 'same']);
+    for (const key of ['dilation', 'groups']) {
+      if (!fields.has(key)) continue;
+      const value = fields.count(key);
+      if (value === 0 || value > MAX_SPREAD) throw fields.wrong(key, `1 to ${MAX_SPREAD}`, value);
+      layer[key] = value;
+    }
+  }
+  if (NORMS.includes(type) && fields.has('eps')) {
     const eps = fields.get('eps', 'a number');
     if (typeof eps !== 'number' || !(eps >= 0) || !Number.isFinite(Math.fround(eps))) {
       throw fields.wrong('eps', 'a number >= 0', eps);

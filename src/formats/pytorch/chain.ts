@@ -2,10 +2,13 @@ import type { CellType, Layer } from '../chain/layers.js';
 
 /** Which layers may follow each other, by their sizes. */
 
+/** PyTorch's names of modules with weights. */
+export type LayerType = 'Embedding' | 'Linear' | 'LayerNorm' | 'BatchNorm1d' | 'Conv1d' | CellType | `${CellType}Cell`;
+
 /** A layer in a part that its weights allow it. */
 export interface Role {
   layer: Layer;
-  type: 'Embedding' | 'Linear' | 'LayerNorm' | CellType;
+  type: LayerType;
   /** Numbers in; an Embedding takes tokens. */
   inputs: number | 'tokens';
   outputs: number;
@@ -19,9 +22,16 @@ const ENOUGH = 2;
 /** Every part that a layer can have; more than one only for a matrix without a bias. */
 export function rolesOf(layer: Layer): Role[] {
   if (layer.kind === 'recurrent') {
-    return [{ layer, type: layer.type, inputs: layer.inputs, outputs: layer.directions * layer.projected }];
+    const type = layer.single ? (`${layer.type}Cell` as const) : layer.type;
+    return [{ layer, type, inputs: layer.inputs, outputs: layer.directions * layer.projected }];
+  }
+  if (layer.kind === 'statistics') {
+    const [size] = layer.mean.shape;
+    return [{ layer, type: 'BatchNorm1d', inputs: size, outputs: size }];
   }
   const [rows, columns] = layer.weight.shape;
+  // In one group, until an architecture says otherwise.
+  if (layer.kind === 'convolution') return [{ layer, type: 'Conv1d', inputs: columns, outputs: rows }];
   if (layer.kind === 'vector') return [{ layer, type: 'LayerNorm', inputs: rows, outputs: rows }];
   const linear: Role = { layer, type: 'Linear', inputs: columns, outputs: rows };
   if (layer.bias) return [linear];

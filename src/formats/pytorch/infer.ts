@@ -4,7 +4,7 @@ import { buildGraph } from '../chain/build.js';
 import type { Layer, Step } from '../chain/layers.js';
 import { type Architecture, type ArchitectureLayer, readArchitecture } from './architecture.js';
 import { chainsInAnyOrder, chainsInOrder, type Role, rolesOf } from './chain.js';
-import { findLayers } from './layers.js';
+import { findLayers, isWithin } from './layers.js';
 import { describe, stepOf, stepsOf } from './steps.js';
 
 /** From weights to a Graph. Where they leave a question open, it is asked, never guessed. */
@@ -40,19 +40,22 @@ export interface InferOptions {
  */
 export function inferGraph(tensors: ReadonlyMap<string, Tensor>, options: InferOptions): Graph {
   const { name, architecture, metadata = {}, file } = options;
-  const steps =
-    architecture === undefined
-      ? inferSteps(tensors, options)
-      : stepsOf(readArchitecture(architecture, file), tensors, file);
+  const given = architecture === undefined ? undefined : readArchitecture(architecture, file);
+  const steps = given?.layers
+    ? stepsOf({ ...given, layers: given.layers }, tensors, file)
+    : inferSteps(tensors, options, given?.ignore);
   return buildGraph(steps, name, metadata, file);
 }
 
-function inferSteps(tensors: ReadonlyMap<string, Tensor>, options: InferOptions): Step[] {
+function inferSteps(tensors: ReadonlyMap<string, Tensor>, options: InferOptions, ignored: string[] = []): Step[] {
   const { ordered = true, modules = [], file } = options;
-  const layers = findLayers(tensors, [], file);
+  const layers = findLayers(tensors, ignored, file);
   if (layers.length === 0) throw new RivuletError('UNKNOWN_FORMAT', 'A state dict without weights', { file });
   const chain = findChain(layers, ordered, file);
-  const silent = weightless(layers, modules);
+  const silent = weightless(
+    layers,
+    modules.filter((name) => !ignored.some((prefix) => isWithin(name, prefix))),
+  );
   if (silent !== undefined) {
     throw ambiguous(`the module "${silent.slice(0, 100)}" has no weights, and may be anything`, chain, file);
   }
@@ -76,6 +79,8 @@ function openQuestion(chain: readonly Role[]): string | undefined {
   for (const [i, { type, layer }] of chain.entries()) {
     const next = chain[i + 1];
     const what = `"${layer.prefix.slice(0, 100)}"`;
+    if (type.endsWith('Cell')) return `the loop around the cell ${what} is code of the model’s own`;
+    if (type === 'Conv1d') return `the padding, dilation and groups of ${what} are not among them`;
     if (type === 'RNN') return `the nonlinearity of ${what}, tanh or relu, is not among them`;
     if (!next) continue;
     const behind = `"${next.layer.prefix.slice(0, 100)}"`;
@@ -149,7 +154,8 @@ function ambiguous(question: string, chain: readonly Role[], file: string | unde
 
 function exampleOf({ type, layer }: Role, next: Role | undefined): ArchitectureLayer[] {
   const { prefix } = layer;
-  if (type === 'RNN') return [{ type, prefix, nonlinearity: 'tanh' }];
+  if (type === 'RNN' || type === 'RNNCell') return [{ type, prefix, nonlinearity: 'tanh' }];
+  if (type === 'Conv1d') return [{ type, prefix, padding: 'causal' }];
   if (type === 'Linear' && next) return [{ type, prefix }, { type: 'ReLU' }];
   if (layer.kind === 'recurrent' && layer.directions > 1 && next) {
     return [{ type: layer.type as 'LSTM', prefix, output: 'state' }];

@@ -1,6 +1,13 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { Tensor } from '../../graph/graph.js';
-import { type CellType, type CellWeights, GATES, type Layer, type Recurrent } from '../chain/layers.js';
+import {
+  type CellType,
+  type CellWeights,
+  GATES,
+  type Layer,
+  type Recurrent,
+  type Statistics,
+} from '../chain/layers.js';
 
 /** Finds the layers of a state dict by the names and shapes that PyTorch's modules give their weights. */
 
@@ -12,27 +19,18 @@ export const LAYER_LIMITS = {
 } as const;
 
 const CELL = /^(?:(.*)\.)?(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,2})(_reverse)?$/s;
-const PLAIN = /^(?:(.*)\.)?(weight|bias)$/s;
+const SINGLE = /^(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh)$/s;
+const PLAIN = /^(?:(.*)\.)?(weight|bias|running_mean|running_var|num_batches_tracked)$/s;
 const FLOATING = ['float32', 'float16', 'bfloat16', 'float64'];
 
 /** Names that say what a module is, where it is none that is read. */
 const STRANGERS: readonly [pattern: RegExp, what: string, hint: string][] = [
-  [
-    /(^|\.)(running_mean|running_var|num_batches_tracked)$/,
-    'BatchNorm',
-    'Fold it into the layer before it, or export the model to ONNX',
-  ],
   [
     /(^|\.)(weight_[gv]|weight_orig|parametrizations\..*)$|_l\d+(_reverse)?_(raw|orig)$/s,
     'a weight under a parametrisation, such as weight_norm',
     'Remove it before saving: torch.nn.utils.parametrize.remove_parametrizations or remove_weight_norm',
   ],
   [/(^|\.)(in_proj_weight|in_proj_bias|q_proj_weight)$/, 'attention', 'Export the model to ONNX'],
-  [
-    /(^|\.)(weight|bias)_(ih|hh)$/,
-    'a single cell (LSTMCell, GRUCell, RNNCell), whose loop is code of the model’s own',
-    'Move the weights into an LSTM, GRU or RNN module of one layer, whose tensors have the same shapes',
-  ],
 ];
 
 const GROUP_NORMS = /(^|[._])(bn|gn|batch_?norm|group_?norm|instance_?norm)\d*$/i;
@@ -58,39 +56,44 @@ export function findLayers(
       const [, what, hint] = stranger;
       throw fail('UNSUPPORTED_OPERATOR', `This is ${what}, which is not read`, { tensor: name, hint }, file);
     }
-    const cell = CELL.exec(name);
+    const single = SINGLE.exec(name);
+    const cell = CELL.exec(name) ?? single;
     const plain = cell ? null : PLAIN.exec(name);
     const [, prefix = '', role] = cell ?? plain ?? [];
     if (role === undefined) throw unknownTensor(tensor, file);
-    const key = `${cell ? 'cell' : 'plain'} ${prefix}`;
+    const kind = single ? 'single' : cell ? 'recurrent' : 'plain';
+    const key = `${kind} ${prefix}`;
     let group = groups.get(key);
-    if (!group) groups.set(key, (group = { prefix, recurrent: cell !== null, tensors: new Map() }));
-    group.tensors.set(cell ? `${role} ${Number(cell[3])} ${cell[4] ? 1 : 0}` : role, tensor);
+    if (!group) groups.set(key, (group = { prefix, kind, tensors: new Map() }));
+    group.tensors.set(cell ? `${role} ${Number(cell[3] ?? 0)} ${cell[4] ? 1 : 0}` : role, tensor);
     if (groups.size > LAYER_LIMITS.modules) {
       throw fail('LIMIT_EXCEEDED', 'Too many modules', { expected: `at most ${LAYER_LIMITS.modules}` }, file);
     }
   }
   return Array.from(groups.values(), (group) =>
-    group.recurrent ? readRecurrent(group, file) : readPlain(group, file),
+    group.kind === 'plain' ? readPlain(group, file) : readRecurrent(group, file),
   );
 }
 
 /** Whether a tensor is a module's own, or of a module within it. */
-const isWithin = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);
+export const isWithin = (name: string, prefix: string): boolean => name === prefix || name.startsWith(`${prefix}.`);
 
 interface Group {
   prefix: string;
-  recurrent: boolean;
-  /** By role; in a recurrent module `role layer direction`. */
+  kind: 'plain' | 'recurrent' | 'single';
+  /** By role; in a recurrent module, or a single cell, `role layer direction`. */
   tensors: Map<string, Tensor>;
 }
 
 function readPlain({ prefix, tensors }: Group, file: string | undefined): Layer {
   const weight = tensors.get('weight');
   const bias = tensors.get('bias');
-  if (!weight) throw unknownTensor(bias!, file);
+  const mean = tensors.get('running_mean');
+  if (mean) return readStatistics(prefix, mean, tensors, file);
+  if (!weight) throw unknownTensor(tensors.values().next().value!, file);
   checkFloating(weight, file);
-  if (weight.shape.length < 1 || weight.shape.length > 2) throw unknownTensor(weight, file);
+  const kind = KINDS[weight.shape.length];
+  if (!kind || tensors.size > 1 + Number(bias !== undefined)) throw unknownTensor(weight, file);
   if (bias) expectShape(bias, [weight.shape[0]], weight, file);
   if (weight.shape.length === 1 && GROUP_NORMS.test(prefix)) {
     throw fail(
@@ -100,10 +103,28 @@ function readPlain({ prefix, tensors }: Group, file: string | undefined): Layer 
       file,
     );
   }
-  return { kind: weight.shape.length === 1 ? 'vector' : 'matrix', prefix, weight, ...(bias && { bias }) };
+  return { kind, prefix, weight, ...(bias && { bias }) };
 }
 
-function readRecurrent({ prefix, tensors }: Group, file: string | undefined): Recurrent {
+/** What a weight is by the number of its axes. */
+const KINDS = [undefined, 'vector', 'matrix', 'convolution'] as const;
+
+/** A BatchNorm: the statistics, and what was trained where it is affine. How many batches it saw says nothing. */
+function readStatistics(
+  prefix: string,
+  mean: Tensor,
+  tensors: ReadonlyMap<string, Tensor>,
+  file: string | undefined,
+): Statistics {
+  const variance = tensors.get('running_var');
+  const [weight, bias] = [tensors.get('weight'), tensors.get('bias')];
+  if (!variance || mean.shape.length !== 1) throw unknownTensor(mean, file);
+  checkFloating(mean, file);
+  for (const one of [variance, weight, bias]) if (one) expectShape(one, mean.shape, mean, file);
+  return { kind: 'statistics', prefix, mean, variance, ...(weight && { weight }), ...(bias && { bias }) };
+}
+
+function readRecurrent({ prefix, kind, tensors }: Group, file: string | undefined): Recurrent {
   const first = tensors.values().next().value!;
   const keys = [...tensors.keys()].map((key) => key.split(' '));
   const depth = Math.max(...keys.map(([, layer]) => Number(layer))) + 1;
@@ -116,7 +137,8 @@ function readRecurrent({ prefix, tensors }: Group, file: string | undefined): Re
   const get = (role: string, layer: number, direction: number): Tensor => {
     const tensor = tensors.get(`${role} ${layer} ${direction}`);
     if (tensor) return checkFloating(tensor, file);
-    const name = `${prefix && `${prefix}.`}${role}_l${layer}${direction ? '_reverse' : ''}`;
+    const suffix = kind === 'single' ? '' : `_l${layer}${direction ? '_reverse' : ''}`;
+    const name = `${prefix && `${prefix}.`}${role}${suffix}`;
     throw fail('INVALID_FILE', 'A weight of a recurrent layer is missing', { tensor: name }, file);
   };
 
@@ -154,7 +176,8 @@ function readRecurrent({ prefix, tensors }: Group, file: string | undefined): Re
       return weights;
     }),
   );
-  return { kind: 'recurrent', prefix, type, inputs, hidden, projected, directions, layers };
+  const single = kind === 'single';
+  return { kind: 'recurrent', prefix, type, inputs, hidden, projected, directions, layers, ...(single && { single }) };
 }
 
 function matrix(tensor: Tensor, file: string | undefined): [rows: number, columns: number] {
@@ -184,13 +207,13 @@ function expectShape(tensor: Tensor, shape: readonly number[], beside: Tensor, f
 }
 
 function unknownTensor({ name, shape, type }: Tensor, file: string | undefined): RivuletError {
-  const convolution = shape.length > 2 && name.endsWith('weight');
+  const convolution = shape.length > 3 && name.endsWith('weight');
   return fail(
     'UNSUPPORTED_OPERATOR',
     convolution ? 'This is a convolution, or another layer that is not read' : 'A tensor that no known layer owns',
     {
       tensor: name,
-      expected: 'weights of LSTM, GRU, RNN, Linear, Embedding or LayerNorm',
+      expected: 'weights of LSTM, GRU, RNN, Linear, Embedding, LayerNorm, BatchNorm1d or Conv1d',
       found: `${type} [${shape.join(', ')}]`,
       hint: 'Leave it out of the state dict, ignore it in an architecture, or export the model to ONNX',
     },

@@ -3,7 +3,7 @@ import type { Graph } from '../../graph/graph.js';
 import { Fields } from '../fields.js';
 import type { JsonObject } from '../json.js';
 import { modelName } from '../names.js';
-import type { Architecture } from './architecture.js';
+import { type Architecture, readArchitecture } from './architecture.js';
 import { inferGraph } from './infer.js';
 import { tensorsOf } from './json.js';
 import { readStateFile } from './state-dict.js';
@@ -16,8 +16,6 @@ export interface PyTorchOptions {
   name?: string;
   /** What the weights leave open: an object, or its JSON. Goes before the file's own. */
   architecture?: Architecture | object | string;
-  /** The key under which a checkpoint holds the state dict. */
-  entry?: string;
 }
 
 const OWN = 'rivulet.';
@@ -48,7 +46,8 @@ export function readPyTorchJson(json: JsonObject, file?: string, { architecture 
 }
 
 function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptions): Graph {
-  const { tensors, ordered, modules, metadata } = readStateFile(bytes, file, options.entry);
+  const given = options.architecture === undefined ? undefined : readArchitecture(options.architecture, file);
+  const { tensors, ordered, modules, metadata } = readStateFile(bytes, file, given?.stateDict);
   const kept: [string, string][] = [];
   for (const [key, text] of metadata) {
     // torch's own mark, "pt": a graph is no longer what it says.

@@ -98,7 +98,7 @@ function notTensors(dict: PyDict, file: string | undefined): RivuletError {
     return new RivuletError('UNKNOWN_FORMAT', 'A checkpoint, of which the state dict is a part', {
       file,
       found: keysOf(dict),
-      hint: `Read its entry "${key}", or save that alone: torch.save(checkpoint["${key}"], "model.pt")`,
+      hint: `Say which: architecture: { stateDict: ${JSON.stringify(key)} }; or save it alone: torch.save(checkpoint["${key}"], "model.pt")`,
     });
   }
   const [name, value] = [...dict.items].find(([key, item]) => typeof key !== 'string' || !isView(item))!;

@@ -1,6 +1,8 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { Tensor } from '../../graph/graph.js';
-import type { Layer, Step } from '../chain/layers.js';
+import { toFloat32 } from '../../graph/tensor.js';
+import type { Layer, Statistics, Step } from '../chain/layers.js';
+import { floatTensor } from '../constants.js';
 import { ACTIVATIONS, type Architecture, type ArchitectureLayer, isActivation } from './architecture.js';
 import { type Role, rolesOf } from './chain.js';
 import { findLayers } from './layers.js';
@@ -13,7 +15,29 @@ export function stepOf(role: Role): Step {
   const { layer } = role;
   if (layer.kind === 'recurrent') return { op: 'cell', layer, output: 'sequence', nonlinearity: 'tanh' };
   if (layer.kind === 'vector') return { op: 'LayerNorm', layer, eps: DEFAULT_EPS };
+  if (layer.kind === 'statistics') return normalisation(layer, DEFAULT_EPS);
+  if (layer.kind === 'convolution') return { op: 'Conv1d', layer, dilation: 1, groups: 1, padding: 'causal' };
   return { op: role.type === 'Embedding' ? 'Embedding' : 'Linear', layer };
+}
+
+/** BatchNorm1d, once training is over: (x - mean) / sqrt(variance + eps) * weight + bias, of constants alone. */
+function normalisation({ prefix, weight, bias, mean, variance }: Statistics, eps: number): Step {
+  const [means, variances] = [toFloat32(mean), toFloat32(variance)];
+  const [weights, biases] = [weight && toFloat32(weight), bias && toFloat32(bias)];
+  const scales = Array.from(variances, (value, i) => (weights?.[i] ?? 1) / Math.sqrt(value + eps));
+  const shifts = Array.from(means, (value, i) => (biases?.[i] ?? 0) - value * scales[i]);
+  const lost = [...scales, ...shifts].findIndex((value) => !Number.isFinite(Math.fround(value)));
+  if (lost >= 0) {
+    const details = {
+      tensor: variance.name,
+      expected: 'variances above 0',
+      found: `${variances[lost % scales.length]}`,
+    };
+    throw new RivuletError('INVALID_FILE', 'A normalisation by what is no variance', details);
+  }
+  const size = [scales.length];
+  const name = prefix || 'batchnorm';
+  return { op: 'affine', name, scale: floatTensor('scale', scales, size), shift: floatTensor('shift', shifts, size) };
 }
 
 /**
@@ -22,7 +46,7 @@ export function stepOf(role: Role): Step {
  *   left over; and as `findLayers` does.
  */
 export function stepsOf(
-  architecture: Architecture,
+  architecture: Architecture & { layers: ArchitectureLayer[] },
   tensors: ReadonlyMap<string, Tensor>,
   file: string | undefined,
 ): Step[] {
@@ -47,6 +71,7 @@ export function stepsOf(
     }
     const role = choose(wanted, at, layers, open, file);
     open.delete(role.layer);
+    if (wanted.type === 'Conv1d' && typeof role.inputs === 'number') role.inputs *= wanted.groups ?? 1;
     given ??= role.inputs;
     const tensor = weightOf(role.layer).name;
     if (role.inputs === 'tokens' ? at > 0 : width !== undefined && role.inputs !== width) {
@@ -55,12 +80,18 @@ export function stepsOf(
       throw fail(`The layers do not follow each other at ${wanted.type}`, { tensor, expected, found }, file);
     }
     width = role.outputs;
+    if (wanted.type === 'BatchNorm1d' && role.layer.kind === 'statistics') {
+      return normalisation(role.layer, wanted.eps ?? DEFAULT_EPS);
+    }
     const step = stepOf(role);
+    if (step.op === 'Conv1d' && wanted.type === 'Conv1d') {
+      if (ended !== undefined) throw afterState(tensor, ended, file);
+      const { padding, dilation = 1, groups = 1 } = wanted;
+      return { ...step, padding, dilation, groups: checkGroups(groups, role.outputs, tensor, file) };
+    }
     if (step.op === 'LayerNorm' && wanted.type === 'LayerNorm') step.eps = wanted.eps ?? step.eps;
     if (step.op === 'cell') {
-      if (ended !== undefined) {
-        throw fail(`A sequence is needed after a state`, { tensor, found: `"output": "state" of "${ended}"` }, file);
-      }
+      if (ended !== undefined) throw afterState(tensor, ended, file);
       if ('output' in wanted) step.output = wanted.output ?? 'sequence';
       if (wanted.type === 'RNN') step.nonlinearity = wanted.nonlinearity ?? 'tanh';
       if (step.output === 'state') ended = step.layer.prefix;
@@ -73,6 +104,18 @@ export function stepsOf(
     throw fail('The architecture leaves out a layer', { tensor: weightOf(unread).name, hint }, file);
   }
   return steps;
+}
+
+const afterState = (tensor: string, ended: string, file: string | undefined): RivuletError =>
+  fail('A sequence is needed after a state', { tensor, found: `"output": "state" of "${ended}"` }, file);
+
+function checkGroups(groups: number, outputs: number, tensor: string, file: string | undefined): number {
+  if (outputs % groups === 0) return groups;
+  throw fail(
+    'The groups do not divide the outputs',
+    { tensor, expected: `a divisor of ${outputs}`, found: `${groups}` },
+    file,
+  );
 }
 
 /** The layer that an entry means: by its prefix, or the only one that is left of its type. */
@@ -116,16 +159,18 @@ export function describe(layer: Layer): string {
       layer.directions > 1 && 'bidirectional',
       layer.projected !== layer.hidden && `projected to ${layer.projected}`,
     ].filter(Boolean);
-    return `${name}${[`${layer.type} ${layer.inputs} -> ${layer.hidden}`, ...more].join(' ')}`;
+    return `${name}${[`${layer.type}${layer.single ? 'Cell' : ''} ${layer.inputs} -> ${layer.hidden}`, ...more].join(' ')}`;
   }
+  if (layer.kind === 'statistics') return `${name}BatchNorm1d ${layer.mean.shape[0]}`;
   const [rows, columns] = layer.weight.shape;
   if (layer.kind === 'vector') return `${name}LayerNorm ${rows}`;
+  if (layer.kind === 'convolution') return `${name}Conv1d ${columns} -> ${rows}`;
   const [role] = rolesOf(layer);
   return `${name}${role.type === 'Embedding' ? `Embedding ${rows} -> ${columns}` : `Linear ${columns} -> ${rows}`}`;
 }
 
 export const weightOf = (layer: Layer): Tensor =>
-  layer.kind === 'recurrent' ? layer.layers[0][0].weightIh : layer.weight;
+  layer.kind === 'recurrent' ? layer.layers[0][0].weightIh : layer.kind === 'statistics' ? layer.mean : layer.weight;
 
 const fail = (what: string, details: ErrorDetails, file: string | undefined): RivuletError =>
   new RivuletError('INVALID_FILE', what, { file, ...details });

@@ -4,6 +4,7 @@ import { toFloat32 } from '../../graph/tensor.js';
 import type { CellType, Step } from '../chain/layers.js';
 import { floatTensor, transposed } from '../constants.js';
 import type { Fields } from '../fields.js';
+import type { Json } from '../json.js';
 import { nestedTensor } from '../nested.js';
 
 /** Layers of RTNeural's JSON, each with its weights as Keras lays them out. */
@@ -18,7 +19,12 @@ const ACTIVATIONS: Readonly<Record<string, string>> = {
 };
 
 /** The steps of one layer that gets `inputs` numbers, and how many it gives. */
-export function readLayer(layer: Fields, inputs: number, file: string | undefined): { steps: Step[]; width: number } {
+export function readLayer(
+  layer: Fields,
+  inputs: number,
+  before: Json,
+  file: string | undefined,
+): { steps: Step[]; width: number; length: Json } {
   const type = layer.text('type');
   const read = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
   if (!read) {
@@ -30,10 +36,11 @@ export function readLayer(layer: Fields, inputs: number, file: string | undefine
   }
   const width = widthOf(layer, 'shape');
   const weights = new Weights(layer, file);
-  const steps = read({ layer, weights, inputs, width, name: nameOf(layer, type), file });
+  const length = { before, after: lengthOf(layer, 'shape') };
+  const steps = read({ layer, weights, inputs, width, length, name: nameOf(layer, type), file });
   weights.end();
   layer.end();
-  return { steps, width };
+  return { steps, width, length: length.after };
 }
 
 /** The last of a shape's numbers; those before it count steps and sequences. */
@@ -43,14 +50,21 @@ export function widthOf(fields: Fields, key: string): number {
   throw fields.wrong(key, `a shape that ends in a number from 1 to ${MAX_WIDTH}`, width);
 }
 
+/** A shape's number of steps, its last number but one; null where it says none. */
+export const lengthOf = (fields: Fields, key: string): Json => fields.list(key).at(-2) ?? null;
+
 /** Numbers that a layer may give. */
 const MAX_WIDTH = 65_536;
+/** Steps that a kernel may have, or lie apart. */
+const MAX_REACH = 65_536;
 
 interface Context {
   layer: Fields;
   weights: Weights;
   inputs: number;
   width: number;
+  /** Steps, where a shape says how many; null where it does not. */
+  length: { before: Json; after: Json };
   name: string;
   file: string | undefined;
 }
@@ -60,6 +74,7 @@ const READERS: Readonly<Record<string, (context: Context) => Step[]>> = {
   'time-distributed-dense': dense,
   lstm: cell,
   gru: cell,
+  conv1d,
   activation: (context) => {
     same(context);
     return activation(context);
@@ -133,6 +148,58 @@ function reordered(tensor: Tensor): Tensor {
   bytes.set(tensor.bytes.subarray(0, block), block);
   bytes.set(tensor.bytes.subarray(2 * block), 2 * block);
   return { ...tensor, bytes };
+}
+
+/** Causal, as RTNeural runs it: a number of steps that a shape says must be what it was. */
+function conv1d(context: Context): Step[] {
+  const { layer, weights, inputs, width, name, length, file } = context;
+  const single = (key: string): number => {
+    const list = layer.counts(key);
+    if (list.length === 1 && list[0] > 0 && list[0] <= MAX_REACH) return list[0];
+    throw layer.wrong(key, `[a number from 1 to ${MAX_REACH}]`, list);
+  };
+  const size = single('kernel_size');
+  const dilation = single('dilation');
+  const groups = layer.has('groups') ? layer.count('groups') : 1;
+  if (groups === 0 || inputs % groups !== 0 || width % groups !== 0) {
+    throw layer.wrong('groups', `a divisor of ${inputs} and ${width}`, groups);
+  }
+  if (length.before !== length.after) {
+    throw new RivuletError(
+      'UNSUPPORTED_OPERATOR',
+      `${layer.path}: a convolution without padding, over a whole window`,
+      {
+        file,
+        expected: `a shape of ${length.before} steps, as before it`,
+        found: `${length.after}`,
+      },
+    );
+  }
+  const kernel = weights.take('kernel', [size, inputs / groups, width]);
+  const bias = weights.left > 0 ? weights.take('bias', [width]) : undefined;
+  const prefix = name;
+  const weight = channelsFirst(kernel);
+  return [
+    {
+      op: 'Conv1d',
+      layer: { kind: 'convolution', prefix, weight, ...(bias && { bias }) },
+      dilation,
+      groups,
+      padding: 'causal',
+    },
+    ...activation(context),
+  ];
+}
+
+/** [K, I, O] -> [O, I, K] */
+function channelsFirst(kernel: Tensor): Tensor {
+  const [size, inputs, outputs] = kernel.shape;
+  const values = toFloat32(kernel);
+  const turned = Float32Array.from(values, (_, at) => {
+    const [o, i, k] = [Math.floor(at / (inputs * size)), Math.floor(at / size) % inputs, at % size];
+    return values[(k * inputs + i) * outputs + o];
+  });
+  return floatTensor(kernel.name, turned, [outputs, inputs, size]);
 }
 
 /** Gamma and beta, where they were trained, then mean and variance: constants, once training is over. */

@@ -7,7 +7,7 @@ import { Fields } from '../fields.js';
 import type { JsonObject } from '../json.js';
 import { modelName } from '../names.js';
 import { textOf } from '../nested.js';
-import { readLayer, widthOf } from './layers.js';
+import { lengthOf, readLayer, widthOf } from './layers.js';
 
 /** Layers of a model: far more than an audio thread could run. */
 const MAX_LAYERS = 256;
@@ -47,10 +47,12 @@ export function readRtneural(json: JsonObject, file?: string): Graph {
   }
   const steps: Step[] = [...gain(model, 'in_gain', inputs)];
   let width = inputs;
+  let length = lengthOf(model, 'in_shape');
   for (const layer of layers) {
-    const read = readLayer(layer, width, file);
+    const read = readLayer(layer, width, length, file);
     steps.push(...read.steps);
     width = read.width;
+    length = read.length;
   }
   const skip = model.has('in_skip') ? model.count('in_skip') : 0;
   if (skip > 0 && (skip > inputs || skip !== width)) {

@@ -21,6 +21,7 @@ const largest = (found: ArrayLike<number>, wanted: ArrayLike<number>): number =>
 
 describe.skipIf(!hasFiles)('RTNeural’s own models', () => {
   it.each([
+    ['conv', 1e-6],
     ['dense', 1e-6],
     ['gru', 5e-6],
     ['gru_1d', 5e-6],

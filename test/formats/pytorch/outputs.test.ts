@@ -1,26 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Architecture } from '../../../src/formats/pytorch/architecture.js';
 import { inferGraph } from '../../../src/formats/pytorch/infer.js';
 import { readPyTorch } from '../../../src/formats/pytorch/pytorch.js';
 import { readNative } from '../../../src/formats/safetensors/native.js';
 import { writeNative } from '../../../src/formats/safetensors/write-native.js';
 import type { Graph, Tensor } from '../../../src/graph/graph.js';
-import { loadModelSync, type Model } from '../../../src/index.js';
-import { compileKernels } from '../../../src/runtime/kernels.js';
+import { loadModel, type Model } from '../../../src/index.js';
 import { largestDifference } from '../../support/fixtures.js';
 import { floats } from '../../support/graphs.js';
 import { TOLERANCES } from '../../support/tolerances.js';
 import { expected, torchFile } from './files.js';
 
-const kernels = await compileKernels('simd');
 /** By way of a native file, which must say the same. */
-const modelOf = (graph: Graph): Model => loadModelSync(writeNative(graph), { kernels });
+const modelOf = (graph: Graph): Promise<Model> => loadModel(writeNative(graph));
 
 describe('weights that PyTorch saved', () => {
   const files = expected.cases.flatMap((one) => one.files.map((file) => ({ file, ...one })));
 
-  it.each(files)('$file gives PyTorch’s numbers', ({ file, architecture, inputs, output, last }) => {
-    const model = modelOf(readPyTorch(torchFile(file), file, architecture && { architecture }));
+  it.each(files)('$file gives PyTorch’s numbers', async ({ file, architecture, inputs, output, last }) => {
+    const model = await modelOf(readPyTorch(torchFile(file), file, architecture && { architecture }));
     const { y } = model.run(inputs);
     const width = output.shape.at(-1)!;
     const found = last ? y.data.subarray(y.data.length - output.shape[0] * width) : y.data;
@@ -28,8 +27,8 @@ describe('weights that PyTorch saved', () => {
     expect(largestDifference(found, output.data)).toBeLessThan(TOLERANCES.float32);
   });
 
-  it.each(files)('$file streams them', ({ file, architecture, inputs }) => {
-    const model = modelOf(readPyTorch(torchFile(file), file, architecture && { architecture }));
+  it.each(files)('$file streams them', async ({ file, architecture, inputs }) => {
+    const model = await modelOf(readPyTorch(torchFile(file), file, architecture && { architecture }));
     if (!model.streamable) return expect(() => model.createStream()).toThrow(/needs whole sequences/);
     const [[name, { shape, data }]] = Object.entries(inputs);
     const [steps, batch, width = 1] = shape;
@@ -76,9 +75,14 @@ describe('weights that PyTorch saved', () => {
     expect(readPyTorch(torchFile('characters.safetensors')).metadata).toEqual({});
   });
 
-  it('finds a state dict in a checkpoint by its entry', () => {
-    const graph = readPyTorch(torchFile('checkpoint.pt'), undefined, { entry: 'model' });
-    expect(graph.nodes.map(({ op }) => op)).toEqual(['LSTM', 'Squeeze', 'MatMul', 'Add']);
+  it('finds a state dict in a checkpoint where the architecture says', () => {
+    const opsOf = (architecture: Architecture) =>
+      readPyTorch(torchFile('checkpoint.pt'), undefined, { architecture }).nodes.map(({ op }) => op);
+    expect(opsOf({ stateDict: 'model' })).toEqual(['LSTM', 'Squeeze', 'MatMul', 'Add']);
+    expect(opsOf({ stateDict: 'model', ignore: ['fc'] })).toEqual(['LSTM', 'Squeeze']);
+    const layers: Architecture['layers'] = [{ type: 'LSTM' }, { type: 'Linear' }, { type: 'Tanh' }];
+    expect(opsOf({ stateDict: 'model', layers })).toEqual(['LSTM', 'Squeeze', 'MatMul', 'Add', 'Tanh']);
+    expect(() => opsOf({ stateDict: 'epoch' })).toThrow(/entry.*"model", "optimizer"/);
   });
 });
 
@@ -98,7 +102,7 @@ describe.skipIf(!present)('PyTorch layers that others recorded', () => {
   const all = present ? (JSON.parse(readFileSync(conformance, 'utf8')) as Record<string, Recorded | string>) : {};
   const cases = Object.entries(all).filter((entry): entry is [string, Recorded] => typeof entry[1] === 'object');
 
-  it.each(cases)('%s', (name, { input, output, params, initial_hidden, initial_cell }) => {
+  it.each(cases)('%s', async (name, { input, output, params, initial_hidden, initial_cell }) => {
     const tensors = new Map(
       Object.entries(params).map(([key, [shape, data]]): [string, Tensor] => [key, floats(key, shape, data)]),
     );
@@ -113,7 +117,7 @@ describe.skipIf(!present)('PyTorch layers that others recorded', () => {
       cell.inputs.push(tensor.name);
     }
     const [[steps, width], data] = input;
-    const { y } = modelOf(graph).run({ x: { shape: [steps, 1, width], data } });
+    const { y } = (await modelOf(graph)).run({ x: { shape: [steps, 1, width], data } });
     expect(largestDifference(y.data, output[1])).toBeLessThan(TOLERANCES.float32);
   });
 
