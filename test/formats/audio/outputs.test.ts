@@ -7,7 +7,7 @@ import { audioPath, expected } from './files.js';
 
 const FORMATS: [RegExp, string][] = [
   [/^simple|^recnet/, 'Automated-GuitarAmpModelling JSON'],
-  [/^aida/, 'RTNeural JSON'],
+  [/^aida|^layers/, 'RTNeural JSON'],
   [/nam$/, 'Neural Amp Modeler'],
 ];
 

@@ -113,6 +113,31 @@ describe('what is refused of audio formats', () => {
     ['no layers', 'aida-x-gru-1.json', 'INVALID_FILE', /at least one layer/, (model) => (model.layers = [])],
 
     [
+      'a window that a convolution shortens',
+      'layers.json',
+      'UNSUPPORTED_OPERATOR',
+      /layers\[1\]: a convolution without padding.*64 steps.*found 60/,
+      (model) => {
+        for (const { shape } of [{ shape: model.in_shape }, ...model.layers]) shape[1] = 64;
+        model.layers[1].shape[1] = 60;
+      },
+    ],
+    [
+      'groups that do not divide',
+      'layers.json',
+      'INVALID_FILE',
+      /layers\[1\]\.groups.*divisor of 6 and 4, found 3/,
+      ({ layers }) => (layers[1].groups = 3),
+    ],
+    [
+      'a slope for another number of channels',
+      'layers.json',
+      'INVALID_FILE',
+      /the alpha is of another size.*expected \[1, 1\] or \[1, 4\], found \[1, 3\]/,
+      ({ layers }) => layers[3].weights[0][0].pop(),
+    ],
+
+    [
       'a size that is not the weights’',
       'simple-lstm.json',
       'INVALID_FILE',
