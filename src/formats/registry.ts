@@ -119,12 +119,13 @@ export const MAX_JSON_BYTES = 48 * 1024 * 1024;
 const KNOWN = [NATIVE, ...[...BINARY_FORMATS, ...JSON_FORMATS].map(({ name }) => name)];
 
 /** Beginnings of files that nobody here reads, but whose names help whoever passed one. */
-const STRANGERS: readonly [prefix: string, name: string][] = [
+const STRANGERS: readonly [start: string, name: string][] = [
   ['version https://git-lfs', 'a Git LFS pointer; fetch the file itself with "git lfs pull"'],
   ['PK\x03\x04', 'a ZIP archive (PyTorch .pt, Keras .keras)'],
   ['\x80\x02', 'a Python pickle'],
   ['GGUF', 'GGUF'],
   ['\x93NUMPY', 'a NumPy array'],
+  ['????TFL3', 'TensorFlow Lite; tf2onnx makes ONNX of it: python -m tf2onnx.convert --tflite IN --output OUT.onnx'],
   ['<', 'HTML or XML; a server may have answered with a page'],
   ['{', 'JSON'],
 ];
@@ -192,7 +193,7 @@ function jsonObject(bytes: Uint8Array, file: string | undefined): JsonObject {
 const strangerIn = (bytes: Uint8Array): string =>
   bytes.length === 0
     ? 'an empty file'
-    : (STRANGERS.find(([prefix]) => startOf(bytes).startsWith(prefix))?.[1] ?? 'something unknown');
+    : (STRANGERS.find(([start]) => startsWith(bytes, start))?.[1] ?? 'something unknown');
 
 function unknownFormat(found: string, file: string | undefined, formats: readonly string[]): RivuletError {
   return new RivuletError('UNKNOWN_FORMAT', 'Not a model that can be read', {

@@ -51,12 +51,16 @@ describe('loadModel tells formats by their content', () => {
     });
   });
 
-  it('refuses what it does not know, by name', async () => {
-    const bytes = new TextEncoder().encode('GGUF....');
-    await expect(readModel(bytes, 'x.gguf')).rejects.toMatchObject({
+  it.each([
+    ['GGUF....', /^GGUF$/],
+    ['\x1c\0\0\0TFL3', /^TensorFlow Lite; tf2onnx/],
+    ['', /^an empty file$/],
+    ['abc', /^something unknown$/],
+  ])('refuses what it does not know, by name where it has one: %j', async (text, found) => {
+    await expect(readModel(new TextEncoder().encode(text), 'x')).rejects.toMatchObject({
       code: 'UNKNOWN_FORMAT',
-      file: 'x.gguf',
-      found: 'GGUF',
+      file: 'x',
+      found: expect.stringMatching(found),
     });
   });
 });
