@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { loadModel } from '../../../src/index.js';
+import { type Architecture, loadModel } from '../../../src/index.js';
 
 const FOLDER = fileURLToPath(new URL('../../../../shared/conformance/rtneural/', import.meta.url));
 const hasFiles = existsSync(FOLDER);
@@ -33,5 +33,30 @@ describe.skipIf(!hasFiles)('RTNeural’s own models', () => {
     const model = await loadModel(`${FOLDER}models/${name}.json`);
     const found = model.createStream().run(numbers(`${name}_x_python`));
     expect(largest(found, numbers(`${name}_y_python`))).toBeLessThan(tolerance);
+  });
+
+  it.each([
+    ['conv1d_torch', 'conv1d_torch_x_python', 'conv1d_torch_y_python', 5, 1, 1],
+    ...[
+      [3, 3, 1, 3],
+      [3, 4, 10, 3],
+      [6, 1, 1, 6],
+    ].map(([outputs, kernel, dilation, groups]): [string, string, string, number, number, number] => {
+      const sizes = `6_${outputs}_${kernel}_${dilation}_${groups}`;
+      const [x, y] = ['x_python', `y_python_${sizes}`].map((name) => `conv1d_torch_group_${name}`);
+      return [`conv1d_torch_group_${sizes}`, x, y, kernel, dilation, groups];
+    }),
+  ])('%s, whose first outputs PyTorch leaves out', async (name, x, y, kernel, dilation, groups) => {
+    const architecture: Architecture = { layers: [{ type: 'Conv1d', padding: 'causal', dilation, groups }] };
+    const model = await loadModel(`${FOLDER}models/${name}.json`, { architecture });
+    const found = model.createStream().run(numbers(x));
+    // [O, T] there, without the steps before the kernel is full; [T, O] here.
+    const wanted = numbers(y);
+    const [width, skipped] = [model.outputs[0].size, (kernel - 1) * dilation];
+    const steps = wanted.length / width;
+    const turned = Array.from({ length: wanted.length }, (_, i) => {
+      return wanted[(i % width) * steps + Math.floor(i / width)];
+    });
+    expect(largest(found.subarray(skipped * width), turned)).toBeLessThan(1e-6);
   });
 });
