@@ -8,7 +8,7 @@ import type { Verb } from './host.js';
 import { liveReadings, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
-import { readReadings } from './readings.js';
+import { COLUMNS, namesIn, readReadings } from './readings.js';
 
 export const detectVerb: Verb = {
   name: 'detect',
@@ -18,10 +18,12 @@ export const detectVerb: Verb = {
     MODEL_NOTE,
     'DATA is read as by "forecast"; from standard input each row is answered as it arrives. A row is compared with what',
     'the model had expected; the score is -log10 of how likely errors as large as the last ones are, given those before.',
+    'A model that was trained to score gives its own.',
   ],
   options: {
     output: { short: 'o', value: 'FILE', help: 'Where to write the CSV, or - for standard output (default: -)' },
     svg: { value: 'FILE', help: 'Draw what came, what was expected, and the score' },
+    ...COLUMNS,
     threshold: { value: 'X', help: 'Score from which a row is an anomaly (default: what the model says, else 5)' },
     window: { value: 'N', help: 'Past errors that say what is usual (default: what the model says, else 1000)' },
     recent: { value: 'N', help: 'Last errors that are judged together (default: what the model says, else 10)' },
@@ -44,24 +46,26 @@ export const detectVerb: Verb = {
     const model = await openModel(args, context);
     const stream = await openStream(model, args, context);
     const detector = new Detector(stream, settings);
-    const { columns, targets } = detector.task;
+    const { columns, targets } = detector;
+    const named = namesIn(args, columns);
     const readings =
       path === '-'
-        ? liveReadings(context, columns)
-        : storedReadings(readReadings(await readBytes(path, context), path, detector.task));
+        ? liveReadings(context, named)
+        : storedReadings(readReadings(await readBytes(path, context), path, named));
 
     const sink = new CsvSink(args.text('output') ?? '-', context.stdout);
     const view = new DetectionView(detector);
-    const names = [...targets, ...targets.map((name) => `${name} expected`), 'error', 'score', 'anomaly'];
+    const { shown } = view;
+    const judged = targets.length > 0 ? [...targets.map((name) => `${name} expected`), 'error'] : [];
     let isFirst = true;
     for await (const { label, values } of readings) {
-      const { expected, error, score, isAnomaly } = detector.push(values);
-      const came = targets.map((name) => values[columns.indexOf(name)]);
-      if (isFirst) await sink.write([...(label ? [label.name] : []), ...names]);
+      const { expected = [], error, score, isAnomaly } = detector.push(values);
+      const came = shown.map((name) => values[columns.indexOf(name)]);
+      if (isFirst) await sink.write([...(label ? [label.name] : []), ...shown, ...judged, 'score', 'anomaly']);
       isFirst = false;
       if (args.text('svg') !== undefined) view.add(label, came, expected, score);
       if (args.flag('anomalies') && !isAnomaly) continue;
-      const figures = [...Array.from(expected, printed), printed(error), printed(score)];
+      const figures = [...expected, ...(error === undefined ? [] : [error]), score].map(printed);
       await sink.write([...(label ? [label.value] : []), ...came, ...figures, isAnomaly ? 1 : 0]);
     }
     await sink.end();

@@ -7,12 +7,15 @@ export class DetectionView {
   private readonly labels: string[] = [];
   private readonly scores: number[] = [];
   private axis: string | undefined;
-  /** By target. */
+  /** The columns that are drawn: those that are expected, or all. */
+  readonly shown: readonly string[];
+  /** By column drawn. */
   private readonly came: number[][];
   private readonly expected: number[][];
 
   constructor(private readonly detector: Detector) {
-    const empty = () => detector.task.targets.map((): number[] => []);
+    this.shown = detector.targets.length > 0 ? detector.targets : detector.columns;
+    const empty = () => this.shown.map((): number[] => []);
     this.came = empty();
     this.expected = empty();
   }
@@ -27,28 +30,31 @@ export class DetectionView {
     }
   }
 
-  /** A panel for each target, anomalies marked, and one for the score and its threshold. */
-  chart(name: string): LineChart {
-    const { task, threshold } = this.detector;
+  /** A panel for each column, anomalies marked, and one for the score and its threshold. */
+  chart(model: string): LineChart {
+    const { shown } = this;
+    const { targets, threshold } = this.detector;
     const flagged = this.scores.map((score) => score >= threshold);
     const marked = (values: readonly number[]) => values.map((value, i) => (flagged[i] ? value : Number.NaN));
     const total = flagged.filter(Boolean).length;
     return {
-      title: `Anomalies in ${task.targets.join(', ')}`,
-      subtitle: `model "${name}": ${total} of ${flagged.length} readings score ${threshold} or more`,
-      xTitle: this.axis ?? task.step ?? 'step',
+      title: `Anomalies in ${shown.join(', ')}`,
+      subtitle: `model "${model}": ${total} of ${flagged.length} readings score ${threshold} or more`,
+      xTitle: this.axis ?? 'reading',
       xLabels: this.labels,
       panels: [
-        ...task.targets.map((target, i) => ({
-          yTitle: target,
+        ...shown.map((name, i) => ({
+          yTitle: name,
           lines: [
             { name: 'what came', colour: '#444', start: 0, values: this.came[i] },
-            { name: 'expected', colour: '#1b6ca8', isDashed: true, start: 0, values: this.expected[i] },
+            ...(targets.length > 0
+              ? [{ name: 'expected', colour: '#1b6ca8', isDashed: true, start: 0, values: this.expected[i] }]
+              : []),
             { name: 'anomaly', colour: '#d95f02', isDots: true, start: 0, values: marked(this.came[i]) },
           ],
         })),
         {
-          yTitle: 'score: -log10(p)',
+          yTitle: targets.length > 0 ? 'score: -log10(p)' : 'score',
           lines: [
             { name: 'score', colour: '#444', start: 0, values: this.scores },
             {

@@ -10,7 +10,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './option
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
 import { RANGE, type RangeOf, readRange } from './range.js';
-import { forecastingOf, isForecaster, readReadings } from './readings.js';
+import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
 import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 
@@ -38,6 +38,7 @@ export const evaluateVerb: Verb = {
     targets: { value: 'TARGETS', help: '.npy or .csv with the right output for each step of the series' },
     'batch-size': { short: 'b', value: 'B', help: 'Sequences to read side by side (default: 1)' },
     'sequence-length': { value: 'T', help: 'Steps of each sequence in one call (default: 64); changes no figure' },
+    ...COLUMNS,
     ...RANGE,
     unknown: { value: 'CHARACTER', help: 'Stands in for characters that the model does not know (default: an error)' },
     state: STATE.state,
@@ -148,7 +149,7 @@ async function readSample(
   };
   if (isForecaster(model) && targetsPath === undefined) {
     const { task, input } = forecastingOf(model);
-    const { data } = readReadings(content, path, task);
+    const { data } = readReadings(content, path, namesIn(args, task.columns));
     const targetColumns = task.targets.map((name) => task.columns.indexOf(name));
     return sample(input?.transform(data) ?? data, { horizon: task.horizon, targetColumns });
   }

@@ -14,7 +14,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, type Options, UsageError } 
 import { count } from './output.js';
 import { Progress } from './progress.js';
 import { type RangeOf, readRange } from './range.js';
-import { type Readings, readReadings } from './readings.js';
+import { COLUMNS, namesIn, type Readings, readReadings } from './readings.js';
 
 /** Which part of the rows is scored; the rows before it are read all the same. */
 const SCORED: Options = {
@@ -38,6 +38,7 @@ export const forecastVerb: Verb = {
     svg: { value: 'FILE', help: 'Draw the rows before, the forecast and, where DATA has it, what came' },
     at: { value: 'WHEN', help: 'Forecast after the row that is called so, or after N rows (default: after the last)' },
     history: { value: 'N', help: 'Rows before the forecast to draw (default: four times as many as it has)' },
+    ...COLUMNS,
     each: { help: 'Write a line for each row of a file too' },
     evaluate: { help: 'Score the forecasts after all rows, beside repeating the last row and the last season' },
     ...SCORED,
@@ -66,10 +67,11 @@ export const forecastVerb: Verb = {
     const model = await openModel(args, context);
     const stream = await openStream(model, args, context);
     const forecaster = new Forecaster(stream);
+    const names = namesIn(args, forecaster.task.columns);
     if (path === '-') {
-      await forecastEach(forecaster, liveReadings(context, forecaster.task.columns), args, context);
+      await forecastEach(forecaster, liveReadings(context, names), args, context);
     } else {
-      const readings = readReadings(await readBytes(path, context), path, forecaster.task);
+      const readings = readReadings(await readBytes(path, context), path, names);
       if (isScored) await score(stream, readings, rangeOf, args, context);
       else if (isLive) await forecastEach(forecaster, storedReadings(readings), args, context);
       else await forecastOnce(forecaster, readings, args, context);

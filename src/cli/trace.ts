@@ -9,7 +9,7 @@ import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from '
 import { type Arguments, KERNELS, UsageError } from './options.js';
 import { Progress } from './progress.js';
 import { readRange } from './range.js';
-import { forecastingOf, isForecaster, readReadings } from './readings.js';
+import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 import { TraceView } from './trace-view.js';
 
@@ -43,6 +43,7 @@ export const traceVerb: Verb = {
     output: { short: 'o', value: 'FILE', help: 'Where to write: .csv, .json, .npy, .svg, or - (default: -)' },
     format: { value: 'FORMAT', help: 'csv, json, npy or svg (default: by the name of FILE, else csv)' },
     text: { value: 'TEXT', help: 'What a model of characters reads, instead of INPUT' },
+    ...COLUMNS,
     layer: { value: 'NAME', help: 'This layer only (default: all)' },
     gate: { value: 'NAME', multiple: true, help: 'This gate only (default: all; in a picture, the telling ones)' },
     from: { value: 'SHARE', help: 'Read this share at the beginning without tracing it' },
@@ -108,7 +109,7 @@ async function readInput(model: Model, args: Arguments, context: Context): Promi
   const content = await readBytes(path, context);
   if (isForecaster(model)) {
     const { task, input: scaler } = forecastingOf(model);
-    const { data, labels } = readReadings(content, path, task);
+    const { data, labels } = readReadings(content, path, namesIn(args, task.columns));
     return {
       data: scaler?.transform(data) ?? data,
       width: task.columns.length,

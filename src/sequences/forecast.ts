@@ -99,16 +99,19 @@ export class Forecaster {
    * @throws RivuletError `INVALID_INPUT`, and as `stream.step` does; the stream is then as it was
    */
   push(reading: ArrayLike<number>, out: Float64Array = new Float64Array(this.predicted.length)): Float64Array {
-    const { columns } = this.task;
-    if (reading.length !== columns.length) {
-      throw new RivuletError('INVALID_INPUT', 'A reading of the wrong length', {
-        expected: columns.join(', '),
-        found: `${reading.length} numbers`,
-      });
-    }
+    checkReading(reading, this.task.columns);
     this.stream.step(this.input ? this.input.transform(reading, this.scaled) : reading, this.predicted);
     if (this.output) return this.output.inverse(this.predicted, out);
     out.set(this.predicted);
     return out;
   }
+}
+
+/** @throws RivuletError `INVALID_INPUT` for another number of columns */
+export function checkReading(reading: ArrayLike<number>, columns: readonly string[]): void {
+  if (reading.length === columns.length) return;
+  throw new RivuletError('INVALID_INPUT', 'A reading of the wrong length', {
+    expected: columns.join(', '),
+    found: `${reading.length} numbers`,
+  });
 }

@@ -42,7 +42,7 @@ describe('detect', () => {
       if (t === 0) expect([expected, error, score]).toEqual(['nan', 'nan', '0']);
       else
         expect([expected, error, score].map(Number)).toEqual(
-          [...found.expected, found.error, found.score].map((x) => expect.closeTo(x, 5)),
+          [...found.expected!, found.error!, found.score].map((x) => expect.closeTo(x, 5)),
         );
     }
     expect(rows[45].at(-1)).toBe('1');
@@ -67,6 +67,20 @@ describe('detect', () => {
     }
     expect(svg).toContain(`${found} of 60 readings score 3 or more`);
     expect(svg.match(/<circle/g)).toHaveLength(found + 1); // one in the legend
+  });
+
+  it('reads a column of another name, and writes the score of a model that scores by itself', async () => {
+    await writeFile(at('scorer.safetensors'), seriesModel(1, 1, { detector: '{"columns":["load"],"threshold":0}' }));
+    await writeFile(at('other.csv'), csv.replace('load', 'MW'));
+    const argv = ['detect', at('scorer.safetensors'), at('other.csv'), '--svg', at('s.svg')];
+    const [head, ...rows] = rowsOf((await rivulet([...argv, '--columns', 'MW'])).stdout);
+    expect(head).toEqual(['time', 'load', 'score', 'anomaly']);
+    const expected = (await loadModel(seriesModel(1, 1))).createStream().run(values);
+    expect(rows.map((row) => Number(row[2]))).toEqual(Array.from(expected, (score) => expect.closeTo(score, 5)));
+    expect(rows.map((row) => Number(row[3]))).toEqual(Array.from(expected, (score) => (score >= 0 ? 1 : 0)));
+    expect(await readFile(at('s.svg'), 'utf8')).not.toContain('expected');
+    expect(await rivulet(argv)).toMatchObject({ code: 1, stderr: expect.stringContaining('No column "load"') });
+    expect(await rivulet([...argv, '--columns', 'a,b'])).toMatchObject({ code: 2 });
   });
 
   it('refuses a table without its columns, and settings that make no sense', async () => {

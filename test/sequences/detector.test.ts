@@ -76,10 +76,10 @@ describe('Detector', () => {
     for (let t = 0; t < 60; t++) {
       const reading = [Math.sin(t), 10 + Math.cos(t) + (t === 50 ? 100 : 0)];
       const found = detector.push(reading);
-      expect([...found.expected]).toEqual([expected]);
+      expect([...found.expected!]).toEqual([expected]);
       if (t > 0) {
         expect(found.error).toBeCloseTo(Math.abs(reading[1] - expected) / 4, 12);
-        expect(found.score).toBe(likelihood.push(found.error));
+        expect(found.score).toBe(likelihood.push(found.error!));
       } else expect(found.score).toBe(0);
       if (found.isAnomaly) flagged.push(t);
       expected = forecaster.push(reading)[0];
@@ -98,6 +98,32 @@ describe('Detector', () => {
     expect(() => new Detector(wrong.createStream())).toThrow(/nobody reads/);
     const zero = await load({ detector: { window: 0 } });
     expect(() => new Detector(zero.createStream())).toThrow(/detector\.window/);
+  });
+
+  it('takes the score of a model that scores by itself', async () => {
+    const graph = cell({ op: 'GRU', inputs: 2, hidden: 1 });
+    const of = (metadata: object) =>
+      loadModel(
+        writeNative({
+          ...graph,
+          metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, JSON.stringify(value)])),
+        }),
+      );
+    const model = await of({ detector: { columns: ['b', 'a'], threshold: 0.1 }, scaler: SCALER });
+    const detector = new Detector(model.createStream());
+    const plain = model.createStream();
+    expect([detector.columns, detector.targets, detector.threshold]).toEqual([['b', 'a'], [], 0.1]);
+    for (let t = 0; t < 9; t++) {
+      const [score] = plain.step([(10 + 4 * Math.sin(t) - 10) / 4, Math.cos(t)]);
+      expect(detector.push([10 + 4 * Math.sin(t), Math.cos(t)])).toEqual({
+        score: expect.closeTo(score, 6),
+        isAnomaly: score >= 0.1,
+      });
+    }
+    expect(() => detector.push([1])).toThrow(/expected b, a/);
+    expect(() => new Detector(model.createStream(), { window: 9 })).toThrow(/scores by itself.*found window/);
+    const wrong = await of({ detector: { columns: ['a'] } });
+    expect(() => new Detector(wrong.createStream())).toThrow(/1 numbers in, a score out: expected|found 2 in, 1 out/);
   });
 
   it('is as it was when it refuses a reading', async () => {
