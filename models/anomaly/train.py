@@ -76,6 +76,8 @@ def graph_of(model, unforeseen):
     graph = rivulet.Graph("anomaly", {
         "description": "Scores each reading of a stream: how much odder it is than the oddest of late",
         "license": "MIT; trained on the Numenta Anomaly Benchmark (MIT)",
+        # The threshold of the card's first column: NAB's standard profile.
+        **rivulet.documents(detector={"columns": ["value"], "threshold": 0.566}),
     })
     shape = [rivulet.TIME, rivulet.BATCH, 1]
     number = lambda value: graph.tensor(f"c{value:g}", torch.tensor([value], dtype=torch.float64))  # noqa: E731

@@ -11,6 +11,7 @@ const guide = readFileSync(path('docs/guide.md'), 'utf8');
 /** The files that commands name, where they lie beside the repository. */
 const DATA: Readonly<Record<string, string>> = {
   'ETTh1.csv': path('../shared/data/ETT-small/ETTh1.csv'),
+  'nyc_taxi.csv': path('../shared/data/NAB/data/realKnownCause/nyc_taxi.csv'),
   'sp500-2000.csv': path('../shared/data/vega/sp500-2000.csv'),
 };
 const TITLES = path('../shared/data/headlines/hacker_news_2000.txt');
