@@ -43,8 +43,9 @@ function each(steps, visit) {
  * Rivulet on a case, or undefined where the engine lacks the build. One stream's rows [steps, 1, I] are what `run`
  * takes, and one step's [1, streams, I] what `stepMany` takes.
  */
-export async function openRivulet({ cell, mode, streams, calls, expected }, kernels, name = kernels) {
-  const model = await openCell(cell, kernels);
+export async function openRivulet(kase, kernels, name = kernels, { weights, tolerance } = {}) {
+  const { cell, mode, streams, calls, expected } = kase;
+  const model = await openCell(cell, kernels, weights);
   if (!model) return undefined;
   const all = Array.from({ length: streams }, () => model.createStream());
   const [stream] = all;
@@ -54,7 +55,7 @@ export async function openRivulet({ cell, mode, streams, calls, expected }, kern
     run: (xs) => stream.run(xs, out),
     many: (xs) => model.stepMany(all, xs, out),
   }[mode];
-  for (const [i, xs] of calls.entries()) checkOutputs(`rivulet ${name}`, call(xs), expected[i]);
+  for (const [i, xs] of calls.entries()) checkOutputs(`rivulet ${name}`, call(xs), expected[i], tolerance);
   return {
     name,
     run(count) {
@@ -65,11 +66,11 @@ export async function openRivulet({ cell, mode, streams, calls, expected }, kern
 }
 
 /** A peer on a case (see bench/peers), or undefined where it can't run the cell. */
-export async function openPeer({ cell, steps, streams, calls, expected }, peer) {
+export async function openPeer({ cell, steps, streams, calls, expected }, peer, tolerance = 1e-4) {
   const session = await peer.open(cell, steps, streams);
   if (!session) return undefined;
   const inputs = calls.map((xs) => session.input(xs));
-  for (const [i, X] of inputs.entries()) checkOutputs(peer.name, await session.run(X), expected[i], 1e-4);
+  for (const [i, X] of inputs.entries()) checkOutputs(peer.name, await session.run(X), expected[i], tolerance);
   session.reset();
   return {
     name: peer.name,

@@ -33,12 +33,13 @@ function join(...parts) {
 }
 
 const FLOAT = 1; // TensorProto.DataType
+const INT8 = 3;
 const INT = 2; // AttributeProto.AttributeType
 
 const tensor = (name, dims, data) =>
   join(
     ...dims.map((dim) => integer(1, dim)),
-    integer(2, FLOAT),
+    integer(2, data instanceof Int8Array ? INT8 : FLOAT),
     bytes(8, name),
     bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
   );
@@ -54,25 +55,64 @@ const valueInfo = (name, dims) =>
  * [1, streams, H]; out come Y [steps, 1, streams, H], Y_h (and Y_c). ONNX's tensors are little-endian, as the machines
  * are that this runs on.
  */
-export function writeCellOnnx({ op, inputs: I, hidden: H, W, R, B }, steps, streams) {
+export function writeCellOnnx(cell, steps, streams) {
+  const { op, inputs: I, hidden: H, W, R, B } = cell;
   const rows = GATES[op] * H;
-  const cell = op === 'LSTM';
+  const tensors = [tensor('W', [1, rows, I], W), tensor('R', [1, rows, H], R), tensor('B', [1, 2 * rows], B)];
+  return writeModel(cell, steps, streams, { op, tensors, more: [] });
+}
+
+/**
+ * The same for an LSTM of int8 weights, a scale for each output: onnxruntime's own operator, which is what its dynamic
+ * quantisation makes of an LSTM. The matrices are transposed.
+ */
+export function writeQuantizedLstmOnnx(cell, steps, streams) {
+  const { inputs: I, hidden: H, W, R, B } = cell;
+  const rows = 4 * H;
+  const [w, r] = [quantized(W, rows, I), quantized(R, rows, H)];
+  const zeros = new Int8Array(rows);
+  const tensors = [
+    tensor('W', [1, I, rows], w.values),
+    tensor('R', [1, H, rows], r.values),
+    tensor('B', [1, 2 * rows], B),
+    tensor('W_scale', [1, rows], w.scales),
+    tensor('W_zero', [1, rows], zeros),
+    tensor('R_scale', [1, rows], r.scales),
+    tensor('R_zero', [1, rows], zeros),
+  ];
+  const more = ['', 'W_scale', 'W_zero', 'R_scale', 'R_zero'];
+  return writeModel(cell, steps, streams, { op: 'DynamicQuantizeLSTM', domain: 'com.microsoft', tensors, more });
+}
+
+/** Rows of `depth` weights over a scale each, transposed. */
+function quantized(weights, rows, depth) {
+  const values = new Int8Array(rows * depth);
+  const scales = Float32Array.from({ length: rows }, (_, row) => {
+    const line = weights.subarray(row * depth, (row + 1) * depth);
+    const scale = line.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) / 127;
+    for (const [k, weight] of line.entries()) values[k * rows + row] = Math.round(weight / scale);
+    return scale;
+  });
+  return { values, scales };
+}
+
+function writeModel({ op: kind, inputs: I, hidden: H }, steps, streams, { op, domain, tensors, more }) {
+  const cell = kind === 'LSTM';
   const attributes = [bytes(5, join(bytes(1, 'hidden_size'), integer(3, H), integer(20, INT)))];
-  if (op === 'GRU') attributes.push(bytes(5, join(bytes(1, 'linear_before_reset'), integer(3, 1), integer(20, INT))));
+  if (kind === 'GRU') attributes.push(bytes(5, join(bytes(1, 'linear_before_reset'), integer(3, 1), integer(20, INT))));
   const node = join(
-    ...['X', 'W', 'R', 'B', '', 'initial_h', ...(cell ? ['initial_c'] : [])].map((name) => bytes(1, name)),
+    ...['X', 'W', 'R', 'B', '', 'initial_h', ...(cell ? ['initial_c'] : []), ...more].map((name) => bytes(1, name)),
     ...['Y', 'Y_h', ...(cell ? ['Y_c'] : [])].map((name) => bytes(2, name)),
     bytes(3, 'cell'),
     bytes(4, op),
     ...attributes,
+    ...(domain ? [bytes(7, domain)] : []),
   );
   const state = [1, streams, H];
   const graph = join(
     bytes(1, node),
     bytes(2, 'steps'),
-    bytes(5, tensor('W', [1, rows, I], W)),
-    bytes(5, tensor('R', [1, rows, H], R)),
-    bytes(5, tensor('B', [1, 2 * rows], B)),
+    ...tensors.map((one) => bytes(5, one)),
     bytes(11, valueInfo('X', [steps, streams, I])),
     bytes(11, valueInfo('initial_h', state)),
     ...(cell ? [bytes(11, valueInfo('initial_c', state))] : []),
@@ -80,6 +120,7 @@ export function writeCellOnnx({ op, inputs: I, hidden: H, W, R, B }, steps, stre
     bytes(12, valueInfo('Y_h', state)),
     ...(cell ? [bytes(12, valueInfo('Y_c', state))] : []),
   );
-  const opset = join(bytes(1, ''), integer(2, 17));
-  return join(integer(1, 8), bytes(2, 'rivulet-bench'), bytes(7, graph), bytes(8, opset));
+  const opsets = [bytes(8, join(bytes(1, ''), integer(2, 17)))];
+  if (domain) opsets.push(bytes(8, join(bytes(1, domain), integer(2, 1))));
+  return join(integer(1, 8), bytes(2, 'rivulet-bench'), bytes(7, graph), ...opsets);
 }

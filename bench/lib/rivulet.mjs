@@ -36,10 +36,10 @@ export function writeCell({ op, inputs: I, hidden: H, W, R, B }) {
   });
 }
 
-/** The model with the kernels asked for, or undefined where this engine cannot run them. */
-export async function openCell(cell, kernels) {
+/** The model with the kernels and the weights asked for, or undefined where this engine cannot run them. */
+export async function openCell(cell, kernels, weights = 'float32') {
   try {
-    return await loadModel(writeCell(cell), { kernels });
+    return await loadModel(writeCell(cell), { kernels, weights });
   } catch (error) {
     if (error.code === 'UNSUPPORTED_HOST') return undefined;
     throw error;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { writeCellOnnx } from '../lib/onnx.mjs';
+import { writeCellOnnx, writeQuantizedLstmOnnx } from '../lib/onnx.mjs';
 
 const modules = join(dirname(fileURLToPath(import.meta.url)), 'node_modules');
 
@@ -31,8 +31,8 @@ const peer = (name, version, ort, options) => ({
   name,
   version,
   /** A session that runs `steps` steps of `streams` streams in one call and carries their states. */
-  async open(cell, steps, streams) {
-    const file = writeCellOnnx(cell, steps, streams);
+  async open(cell, steps, streams, { int8 = false } = {}) {
+    const file = (int8 ? writeQuantizedLstmOnnx : writeCellOnnx)(cell, steps, streams);
     const session = await ort.InferenceSession.create(file, { graphOptimizationLevel: 'all', ...options });
     const zeros = () => {
       const shape = [1, streams, cell.hidden];
