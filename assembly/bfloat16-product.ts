@@ -8,6 +8,8 @@
 import { PANEL } from './product';
 import { loadSplat, multiplyAdd } from './vector';
 
+const UPPER: usize = memory.data<u32>([0xffff0000], 4);
+
 /** For each of `rows` rows: y[16 * panels] = (continued ? y : bias) + W x. Panels outside: a weight comes from memory once. */
 export function bfloat16Product<V>(
   y: usize, yStride: usize, x: usize, xStride: usize, rows: i32,
@@ -29,7 +31,8 @@ function panelsOfRow<V>(y: usize, x: usize, biases: usize, w: usize, panels: i32
   for (let p = 0; p < panels; p++, y += PANEL, biases += PANEL) {
     const init = continued ? y : biases;
     if (isVector<V>()) {
-      const mask = i32x4.splat(0xffff0000);
+      // From memory: V8 builds a constant anew in each round.
+      const mask = v128.load32_splat(UPPER);
       let a0 = load<V>(init, 0), a1 = load<V>(init, 16), a2 = load<V>(init, 32), a3 = load<V>(init, 48);
       for (let k = x; k < last; k += 4, w += 32) {
         const s = loadSplat<V>(k);

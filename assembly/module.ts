@@ -2,7 +2,7 @@
 
 /** Which build this is: 0 scalar, 1 simd, 2 relaxed. */
 export function build(): i32 {
-  if (ASC_FEATURE_RELAXED_SIMD) return 2;
+  if (ASC_FEATURE_RELAXED_SIMD && !isDefined(STRICT_FLOATS)) return 2;
   if (ASC_FEATURE_SIMD) return 1;
   return 0;
 }

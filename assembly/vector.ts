@@ -48,12 +48,12 @@
 
 /**
  * a * b + c: two roundings in scalar and simd; in relaxed one or two, as the engine likes. The only function whose
- * result may differ between builds and engines.
+ * result may differ between builds and engines; a module that defines STRICT_FLOATS keeps to two.
  */
 // @ts-ignore: decorator
 @inline export function multiplyAdd<V>(a: V, b: V, c: V): V {
   if (isVector<V>()) {
-    if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+    if (ASC_FEATURE_RELAXED_SIMD && !isDefined(STRICT_FLOATS)) return f32x4.relaxed_madd(a, b, c);
     else return f32x4.add(c, f32x4.mul(a, b));
   } else return c + a * b;
 }

@@ -25,14 +25,14 @@ const sources = ['assembly', 'asconfig.json', 'scripts/inline-kernels.mjs', 'scr
 sources.push('package-lock.json');
 
 mkdirSync('build/kernels', { recursive: true });
-for (const { name, build, entry, memoryBase, release } of files) {
+for (const { name, build, target, entry, memoryBase, release } of files) {
   if (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(build)) continue;
   const wasm = `build/kernels/${name}.wasm`;
   const outputs = release ? [wasm, wasm.replace(/wasm$/, 'js'), wasm.replace(/wasm$/, 'd.ts')] : [wasm];
   if (!force && !isStale(outputs, sources)) continue;
   const started = performance.now();
   const { main } = await import('assemblyscript/asc');
-  const options = ['--config', 'asconfig.json', '--target', build, '--outFile', wasm, '--memoryBase', `${memoryBase}`];
+  const options = ['--config', 'asconfig.json', '--target', target, '--outFile', wasm, '--memoryBase', `${memoryBase}`];
   const { error, stderr } = await main([entry, ...options]);
   if (error) {
     process.stderr.write(stderr.toString());

@@ -9,19 +9,40 @@ export const MODULES = [
   { module: 'quantized', entry: 'assembly/quantized.ts', memoryBase: 8192, multiplies: true },
 ];
 
+/** Beside the module of the same build, for engines with relaxed instructions: assembly/quantized-dot.ts. */
+const VARIANTS = [
+  {
+    name: 'simd-quantized-dot',
+    build: 'simd',
+    module: 'quantized',
+    target: 'relaxed',
+    entry: 'assembly/quantized-dot.ts',
+  },
+];
+
 /** The asserting builds are for the tests alone. */
 export const RELEASE_BUILDS = ['scalar', 'simd', 'relaxed'];
 
-/** Every file below build/kernels/: `simd` is the core module, `simd-tensor` the tensor module of the same build. */
+/**
+ * Every file below build/kernels/: `simd` is the core module, `simd-tensor` the tensor module of the same build. `target` is
+ * the one of asconfig.json.
+ */
 export function kernelFiles(root) {
   const { targets } = JSON.parse(readFileSync(new URL('asconfig.json', root), 'utf8'));
-  return Object.keys(targets).flatMap((build) =>
+  const files = Object.keys(targets).flatMap((build) =>
     MODULES.map(({ module, ...rest }) => ({
       name: module === 'core' ? build : `${build}-${module}`,
       build,
+      target: build,
       module,
       release: RELEASE_BUILDS.includes(build),
       ...rest,
     })),
   );
+  const variants = VARIANTS.map((variant) => ({
+    ...MODULES.find(({ module }) => module === variant.module),
+    release: true,
+    ...variant,
+  }));
+  return [...files, ...variants];
 }

@@ -76,15 +76,25 @@ const INLINED: Record<Build, Record<KernelModule, () => Promise<{ default: strin
   },
 };
 
+/** The bits of the simd build's, and faster where the engine has relaxed instructions: assembly/quantized-dot.ts. */
+const INLINED_DOT = () => import('../../build/kernels/simd-quantized-dot.js');
+
 // Compiled code is immutable and shared by every model of a thread; it is all that is kept between models.
 const compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-/** Compiles one module of a build, once. */
-export function compileKernels(build: Build, module: KernelModule = 'core'): Promise<WebAssembly.Module> {
-  const key = `${build} ${module}`;
+/** Compiles one module of a build, once; `fastest`: by whatever instructions give the build's bits. */
+export function compileKernels(
+  build: Build,
+  module: KernelModule = 'core',
+  fastest = false,
+): Promise<WebAssembly.Module> {
+  const dot = fastest && build === 'simd' && module === 'quantized' && supports('relaxed');
+  const key = `${build} ${module} ${dot}`;
   let made = compiled.get(key);
   if (!made) {
-    made = INLINED[build][module]().then(({ default: base64 }) => WebAssembly.compile(decode(base64)));
+    made = (dot ? INLINED_DOT : INLINED[build][module])().then(({ default: base64 }) =>
+      WebAssembly.compile(decode(base64)),
+    );
     compiled.set(key, made);
     made.catch(() => compiled.delete(key));
   }

@@ -71,7 +71,9 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     const graph = await held(read.graph, options);
     const planned = await planWith(graph, options.operators ?? (options.weights && (await loadOperators())));
     const others = build ? planned.plan.modules.slice(1) : [];
-    const compiled = await Promise.all(others.map(async (module) => [module, await compileKernels(build!, module)]));
+    const compiled = await Promise.all(
+      others.map(async (module) => [module, await compileKernels(build!, module, kernels === 'auto')]),
+    );
     return new Model(graph, planned, { ...given, ...Object.fromEntries(compiled) }, nonFinite);
   } catch (error) {
     throw named(error, file);

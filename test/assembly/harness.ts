@@ -14,7 +14,10 @@ export const builds: Build[] = BUILDS.filter(supports);
 for (const build of BUILDS) if (!supports(build)) console.log(`kernels: this engine has no ${build} build; left out`);
 
 /** Every wasm file: the release builds and the asserting ones. */
-export type KernelFile = Build | `debug-${Build}`;
+export type KernelFile = Build | `debug-${Build}` | typeof DOT;
+
+/** The simd build with the quantized module for engines that have relaxed instructions. */
+export const DOT = 'simd, quantized-dot';
 
 export type Word = number | { float: number };
 
@@ -31,7 +34,8 @@ type Exports = Record<KernelName, Kernel> & {
 const compiled = new Map<string, WebAssembly.Module>();
 
 function compile(file: KernelFile, module: KernelModule): WebAssembly.Module {
-  const name = module === 'core' ? file : `${file}-${module}`;
+  const [build, variant] = file.split(', ');
+  const name = module === 'core' ? build : `${build}-${variant?.startsWith(module) ? variant : module}`;
   let made = compiled.get(name);
   if (!made) {
     made = new WebAssembly.Module(readFileSync(new URL(`../../build/kernels/${name}.wasm`, import.meta.url)));

@@ -2,13 +2,23 @@ import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/graph.js';
 import { toFloat32 } from '../../src/graph/tensor.js';
 import { type HeldType, holdWeights } from '../../src/plan/quantize.js';
+import { supports } from '../../src/runtime/kernels.js';
 import { type CellOptions, cell, floats, graphOf, node, numbers, value } from '../support/graphs.js';
 import { TOLERANCES } from '../support/tolerances.js';
 import { checkCompany, expected, isWhole, outputs, VARIANTS, type Variant } from './cells.js';
-import { builds, firstDifference, firstMistake, type KernelFile, PlannedKernels, withSpecials } from './harness.js';
+import {
+  builds,
+  DOT,
+  firstDifference,
+  firstMistake,
+  type KernelFile,
+  PlannedKernels,
+  withSpecials,
+} from './harness.js';
 
 /** Those that give the same bits wherever they run. */
 const EXACT: KernelFile[] = ['scalar', 'simd', 'debug-scalar', 'debug-simd'];
+if (supports('relaxed')) EXACT.push(DOT);
 /** [inputs, hidden]: around the group of 4 inputs, the tile of 4 units and the panel of 16 outputs. */
 const SIZES = [
   [1, 1],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import binaryen from 'binaryen';
 import { describe, expect, it } from 'vitest';
 import { checkKernels } from '../../scripts/check-kernels.mjs';
@@ -61,5 +62,15 @@ describe('the check of the kernel builds', () => {
       'relaxed lacks what scalar exports: func kernel',
       'relaxed exports what scalar does not: func other',
     ]);
+  });
+});
+
+describe('the quantized module for relaxed instructions', () => {
+  it('multiplies integers by them, and floats never', () => {
+    const module = binaryen.readBinary(readFileSync('build/kernels/simd-quantized-dot.wasm'));
+    const text = module.emitText();
+    module.dispose();
+    expect(text).toContain('i16x8.relaxed_dot');
+    expect(text).not.toContain('relaxed_madd');
   });
 });
