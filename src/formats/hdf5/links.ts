@@ -83,15 +83,13 @@ export interface Leaf {
  */
 export function treeLeaves(source: FileBytes, root: number, kind: number, keyBytes: number): Leaf[] {
   const leaves: Leaf[] = [];
-  const seen = new Set<number>();
   // What is still to be visited, the next last; level is what the node must have.
   const open: { address: number; level: number | undefined }[] = [{ address: root, level: undefined }];
   for (let next = open.pop(); next; next = open.pop()) {
-    if (seen.has(next.address)) throw source.invalid('A tree leads back to a node of its own');
-    seen.add(next.address);
     const head = source.cursor(next.address, 24, 'A tree');
     head.signature('TREE');
     const [found, level, count] = [head.u8(), head.u8(), head.u16()];
+    // Levels go down, so that no tree leads back into itself; a node listed many times is counted each time.
     if (found !== kind || (next.level !== undefined && level !== next.level)) {
       throw source.invalid('A tree has a node of another kind', `${kind}, level ${next.level}`, `${found}, ${level}`);
     }

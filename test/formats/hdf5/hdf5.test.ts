@@ -76,6 +76,19 @@ describe('what is refused of HDF5', () => {
     }
   });
 
+  it.each([
+    ['a level that does not go down', 5, 1, /another kind/],
+    ['a tree of chunks in place of links', 4, 1, /another kind/],
+    ['more entries than there is room for', 7, 0xff, /leads out of the file|name/],
+  ])('a tree with %s', (_, offset, byte, message) => {
+    const file = fileAt('hard');
+    const tree = file.findIndex((__, at) => String.fromCharCode(...file.subarray(at, at + 4)) === 'TREE');
+    file[tree + offset] = byte;
+    // Its first child is itself.
+    if (offset === 5) new DataView(file.buffer).setBigUint64(tree + 32, BigInt(tree), true);
+    expect(() => readHdf5(file)).toThrow(message);
+  });
+
   it('chunks that claim more than a file can hold', async () => {
     const file = fileAt('earliest');
     const view = new DataView(file.buffer);
