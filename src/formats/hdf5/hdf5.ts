@@ -14,8 +14,8 @@ export type { Dataset } from './datasets.js';
  * (deflate, shuffle), attributes with text of fixed and of any length. What lies beyond is refused by name: dense groups
  * and attributes, links that name other objects, shared messages, other filters.
  *
- * Its own reader, because a file may be hostile: every address and length is checked, each part is read once or counted,
- * and nothing is followed twice. The libraries there are (jsfive, h5wasm) promise none of that, and weigh more.
+ * A reader of its own, because a file may be hostile: every address and length is checked, what is named many times is
+ * counted, nothing is followed for ever. ARCHITECTURE.md says what the libraries that were looked at do.
  */
 export interface Hdf5Group {
   attributes: ReadonlyMap<string, Attribute>;
