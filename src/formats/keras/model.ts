@@ -5,7 +5,7 @@ import { type Entry, entryOf, isModel } from './entry.js';
 import { readFunctional } from './functional.js';
 import { inputOf, type KerasModel, specFrom } from './inputs.js';
 import { type Apply, type ModelContext, only } from './layer.js';
-import { LAYERS } from './layers/registry.js';
+import { LAYERS, OPERATIONS } from './layers/registry.js';
 import type { WeightScope } from './weights.js';
 
 /** Reads a layer or a nested model. `prefix` is what its nodes' names begin with. */
@@ -17,11 +17,14 @@ export function readLayer(
   file?: string,
 ): Apply {
   if (isModel(entry.className)) return readModel(entry, weights, model, `${prefix}${entry.name}/`, file).apply;
-  const reader = LAYERS.get(entry.className);
+  const reader = entry.operation
+    ? OPERATIONS.get(entry.className)
+    : (LAYERS.get(entry.className) ?? OPERATIONS.get(entry.className));
   const config = entry.configFor(`${prefix}${entry.name}`);
   if (!reader) {
-    throw config.fail('UNSUPPORTED_OPERATOR', `layer class ${entry.className}`, {
-      hint: `Those that are read: ${[...LAYERS.keys()].join(', ')}`,
+    const known = entry.operation ? OPERATIONS : LAYERS;
+    throw config.fail('UNSUPPORTED_OPERATOR', `${entry.operation ? 'operation' : 'layer class'} ${entry.className}`, {
+      hint: `Those that are read: ${[...known.keys()].join(', ')}`,
     });
   }
   return reader({ config, weights, model });

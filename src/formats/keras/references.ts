@@ -1,4 +1,4 @@
-import type { Json } from '../json.js';
+import type { Json, JsonObject } from '../json.js';
 import { type Config, show } from './config.js';
 
 /** How a functional model's config says what each layer was called with, in Keras 2's words and in Keras 3's. */
@@ -23,7 +23,8 @@ export interface CallArguments {
 
 /** The references of `input_layers` or `output_layers`: one, a list, or by name. */
 export function referencesOf(json: Json | undefined, config: Config): Reference[] {
-  const list = flatten(json, config);
+  // By name too: names are what tells inputs and outputs apart.
+  const list = json instanceof Map && !isTensor(json) ? flatten([...json.values()], config) : flatten(json, config);
   if (list.length > 0) return list.map((one) => checked(one, config));
   throw config.wrong('input_layers and output_layers', 'at least one layer each', json);
 }
@@ -82,9 +83,7 @@ function flatten(json: Json | undefined, config: Config): Argument[] {
     const [layer, node, tensor] = json;
     if (typeof layer !== 'string') return json.flatMap((item) => flatten(item, config));
     if (json.length <= 4 && isIndex(node) && isIndex(tensor)) return [{ layer, node, tensor }];
-  } else if (json instanceof Map) {
-    if (json.get('class_name') !== '__keras_tensor__')
-      return [...json.values()].flatMap((item) => flatten(item, config));
+  } else if (json instanceof Map && isTensor(json)) {
     const inner = json.get('config');
     if (inner instanceof Map) return flatten(inner.get('keras_history') ?? null, config);
   }
@@ -93,6 +92,8 @@ function flatten(json: Json | undefined, config: Config): Argument[] {
     found: show(json),
   });
 }
+
+const isTensor = (json: JsonObject): boolean => json.get('class_name') === '__keras_tensor__';
 
 const isIndex = (json: Json | undefined): json is number => Number.isSafeInteger(json) && (json as number) >= 0;
 

@@ -188,6 +188,18 @@ describe('what a Keras model may hold and is refused for', () => {
       /custom layer/,
     ],
     [
+      'an operation that means something else than the layer of its name',
+      { layers: [{ ...layer('Average', { axis: null }), module: 'keras.src.ops.numpy' }] },
+      'UNSUPPORTED_OPERATOR',
+      /operation Average/,
+    ],
+    [
+      'the same where the file does not tell them apart',
+      { layers: [layer('Average', { axis: null })] },
+      'INVALID_FILE',
+      /Average: inputs: expected 2 or more, found 1/,
+    ],
+    [
       'a class of another module',
       { layers: [{ ...LSTM, module: 'my.layers' }], weights: WEIGHTS },
       'UNSUPPORTED_OPERATOR',

@@ -142,11 +142,6 @@ const masking: LayerReader = ({ config, model }) => {
   });
 };
 
-/** What Keras 3 computes masks by. They are no values of the graph: who is given one says what becomes of it. */
-const maskOperation: LayerReader =
-  ({ config }) =>
-  ([x]) => [{ name: '', type: 'bool', shape: x.shape, mask: config.layer }];
-
 const flatten: LayerReader = ({ config, model }) => {
   config.only('data_format', 'channels_last');
   config.end();
@@ -269,8 +264,6 @@ export const coreLayers: Readonly<Record<string, LayerReader>> = {
   AlphaDropout: nothing('rate', 'noise_shape', 'seed'),
   ActivityRegularization: nothing('l1', 'l2'),
   Masking: masking,
-  NotEqual: maskOperation,
-  Any: maskOperation,
   Flatten: flatten,
   Reshape: reshape,
   Permute: permute,

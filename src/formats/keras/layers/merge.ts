@@ -1,9 +1,10 @@
 import { broadcastLengths, type Length, showLengths, unify } from '../../lengths.js';
+import { activate } from '../activations.js';
 import type { Config } from '../config.js';
-import { type LayerReader, pinned } from '../layer.js';
+import { type LayerReader, pinned, simple } from '../layer.js';
 import type { Value } from '../writer.js';
 
-/** Layers of several values, and Keras 3's operations of two. */
+/** Layers of several values, and Keras 3's operations. */
 
 function broadcast(a: Value, b: Value, config: Config): Length[] {
   const shape = broadcastLengths(a.shape, b.shape);
@@ -86,7 +87,12 @@ const negative: LayerReader = ({ config, model }) => {
   ];
 };
 
-const MANY: [number, number] = [1, 4096];
+/** What Keras 3 computes masks by. They are no values of the graph: who is given one says what becomes of it. */
+const maskOperation: LayerReader =
+  ({ config }) =>
+  ([x]) => [{ name: '', type: 'bool', shape: x.shape, mask: config.layer }];
+
+const MANY: [number, number] = [2, 4096];
 const TWO: [number, number] = [2, 2];
 
 export const mergeLayers: Readonly<Record<string, LayerReader>> = {
@@ -97,8 +103,30 @@ export const mergeLayers: Readonly<Record<string, LayerReader>> = {
   Maximum: chained('Max', MANY),
   Minimum: chained('Min', MANY),
   Concatenate: concatenate,
-  // Of Keras 3's operations, what is no layer too.
+};
+
+/** A function of each element, as an operator of ONNX. */
+const elementwise =
+  (op: string): LayerReader =>
+  ({ config, model }) => {
+    config.end();
+    return simple(config, (x, { name }) => activate(model.graph, x, { op }, name));
+  };
+
+/** Keras 3's operations on values, such as `a + b` in a functional model. Other ones of a layer's name mean something else. */
+export const operations: Readonly<Record<string, LayerReader>> = {
+  Add: chained('Add', TWO),
+  Subtract: chained('Sub', TWO),
+  Multiply: chained('Mul', TWO),
   Divide: chained('Div', TWO),
   TrueDivide: chained('Div', TWO),
+  Maximum: chained('Max', TWO),
+  Minimum: chained('Min', TWO),
   Negative: negative,
+  Concatenate: concatenate,
+  Relu: elementwise('Relu'),
+  Sigmoid: elementwise('Sigmoid'),
+  Tanh: elementwise('Tanh'),
+  NotEqual: maskOperation,
+  Any: maskOperation,
 };
