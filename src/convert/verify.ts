@@ -4,6 +4,7 @@ import { toFloat32 } from '../graph/tensor.js';
 import type { ReferenceTensor } from '../ops/operator.js';
 import { evaluateReference } from '../ops/references.js';
 import type { Model, ShapedArray } from '../runtime/model.js';
+import { withExplicitStates } from './explicit.js';
 import { randomNumbers } from './random.js';
 
 /** How far a model's numbers are from those expected. */
@@ -138,8 +139,9 @@ function runSteps(model: Model, inputs: Readonly<Arrays>): Arrays {
   return Object.fromEntries(Object.entries(rows).map(([name, data]) => [name, { data, shape: [data.length] }]));
 }
 
-/** The graph once for each step, T and N being one, its states carried. */
-function evaluateSteps(graph: Graph, inputs: Readonly<Arrays>): Arrays {
+/** The graph once for each step, T and N being one, its states and those of its cells carried. */
+function evaluateSteps(given: Graph, inputs: Readonly<Arrays>): Arrays {
+  const graph = withExplicitStates(given);
   const single = (shape: ValueInfo['shape']) => shape.map((dim) => (typeof dim === 'string' ? 1 : dim));
   const steps = Object.values(inputs)[0].shape[0];
   const state: Record<string, ReferenceTensor> = {};
@@ -151,13 +153,13 @@ function evaluateSteps(graph: Graph, inputs: Readonly<Arrays>): Arrays {
   }
   const rows: Record<string, number[]> = Object.fromEntries(graph.outputs.map(({ name }) => [name, []]));
   for (let step = 0; step < steps; step++) {
-    const given = { ...state };
+    const values = { ...state };
     for (const { name, shape } of graph.inputs) {
       const size = inputs[name].data.length / steps;
       const row = Array.prototype.slice.call(inputs[name].data, step * size, (step + 1) * size);
-      given[name] = { shape: single(shape), data: Float64Array.from(row) };
+      values[name] = { shape: single(shape), data: Float64Array.from(row) };
     }
-    const results = evaluateReference(graph, given);
+    const results = evaluateReference(graph, values);
     for (const { input, output } of graph.states) state[input] = results[output];
     for (const { name } of graph.outputs) rows[name].push(...results[name].data);
   }

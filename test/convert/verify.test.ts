@@ -4,7 +4,7 @@ import type { Graph } from '../../src/graph/graph.js';
 import { type Model, RivuletError } from '../../src/index.js';
 import { loadModel } from '../../src/runtime/load.js';
 import { fixtureNames, fixturePath, readFixture } from '../support/fixtures.js';
-import { filterWithStates, floats } from '../support/graphs.js';
+import { filterWithStates, floats, graphOf, node, value } from '../support/graphs.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
 const modelOf = (graph: Graph): Promise<Model> => loadModel(writeNative(graph));
@@ -43,6 +43,32 @@ describe('verifyModel', () => {
     const graph = filterWithStates();
     expect(verifyModel(await modelOf(graph), graph).difference).toBeLessThan(TOLERANCES.float32);
     expect(verifyModel(await modelOf(altered(graph, name)), graph).difference).toBeGreaterThan(1e-4);
+  });
+
+  it.each([
+    ['LSTM', 4, 5],
+    ['LSTMP', 4, 3],
+    ['GRU', 3, 5],
+    ['RNN', 1, 5],
+  ])('carries the state that an %s keeps by itself beside one of the graph’s own', async (op, gates, handed) => {
+    const names =
+      op === 'LSTMP' ? ['faded', 'W', 'R', '', '', 'h0', '', '', 'W_hr'] : ['faded', 'W', 'R', '', '', 'h0'];
+    const graph = graphOf({
+      inputs: [value('x', [1, 'N', 4])],
+      outputs: [value('y', [1, 1, 'N', handed])],
+      nodes: [node('Add', ['x', 'sum'], 'faded'), node(op, names, 'y')],
+      tensors: [
+        floats('W', [1, gates * 5, 4], { seed: 1 }),
+        floats('R', [1, gates * 5, handed], { seed: 2, scale: 2 }),
+        floats('h0', [1, 1, handed], { seed: 3, scale: 2 }),
+        ...(op === 'LSTMP' ? [floats('W_hr', [1, handed, 5], { seed: 4, scale: 2 })] : []),
+      ],
+      states: [{ input: 'sum', output: 'faded', type: 'float32', shape: [1, 'N', 4] }],
+    });
+    expect(verifyModel(await modelOf(graph), graph).difference).toBeLessThan(TOLERANCES.saturated);
+    for (const name of ['R', 'h0']) {
+      expect(verifyModel(await modelOf(altered(graph, name)), graph).difference).toBeGreaterThan(1e-4);
+    }
   });
 
   it('gives the same random input for a seed, and another for another', async () => {
