@@ -6,7 +6,9 @@ import { loadModel } from '../../src/index.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
 const folder = fileURLToPath(new URL('../../models/', import.meta.url));
-const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.safetensors'));
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.safetensors'),
+);
 
 describe('the models that ship', () => {
   it.each(files)('%s gives what its graph gives in float64', async (name) => {

@@ -83,6 +83,19 @@ describe.skipIf(!isBuilt)('the packed tarball', () => {
     for (const text of texts) expect(text).toBe(texts[0]);
   }, 60_000);
 
+  it('throws one class of errors from every entry', () => {
+    writeFileSync(
+      join(folder, 'errors.mjs'),
+      [
+        "import { RivuletError } from 'rivulet';",
+        "import { readGraph } from 'rivulet/convert';",
+        'const error = await readGraph(new Uint8Array(3)).catch((error) => error);',
+        'console.log(error instanceof RivuletError, error.code);',
+      ].join('\n'),
+    );
+    for (const node of nodes) expect(run(node, ['errors.mjs'], folder)).toBe('true UNKNOWN_FORMAT\n');
+  }, 60_000);
+
   it('has a command', () => {
     for (const node of nodes) {
       expect(run(node, [join(folder, 'node_modules/rivulet/dist/cli.js'), '--help'], folder)).toMatch(/generate/);

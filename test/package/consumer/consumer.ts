@@ -1,5 +1,6 @@
 // Compiled against the packed types, strictly and with library checks on; never run.
 import { loadModel, type Model, RivuletError, type Stream } from 'rivulet';
+import { type Graph, readGraph, verifyModel, withWeights, writeNative } from 'rivulet/convert';
 import { Forecaster, Scaler, sequenceBatches } from 'rivulet/sequences';
 import { generate, Vocabulary } from 'rivulet/text';
 
@@ -18,4 +19,14 @@ export async function use(source: string): Promise<Float32Array> {
   }
   if (output === undefined) throw new RivuletError('INVALID_INPUT', 'no output');
   return model.stepMany([stream, stream.clone()], [1, 2]);
+}
+
+export async function convert(source: string): Promise<Uint8Array> {
+  const { graph, format }: { graph: Graph; format: string } = await readGraph(source, {
+    architecture: { stateDict: 'model' },
+  });
+  const bytes: Uint8Array = writeNative(withWeights(graph, 'float16'));
+  const { difference } = verifyModel(await loadModel(bytes), graph, { seed: 2 });
+  if (difference > 0.01) throw new RivuletError('INVALID_FILE', format);
+  return bytes;
 }
