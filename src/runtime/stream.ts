@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import type { Engine } from './engine.js';
+import { isFixed } from './fixed.js';
 import type { Model } from './model.js';
 import { readSnapshot, writeSnapshot } from './snapshot.js';
 import { type Trace, Tracer } from './trace.js';
@@ -199,7 +200,8 @@ export class Stream {
     const { engine } = this;
     if (typeof inputs !== 'object' || inputs === null) throw unknownName('input', String(inputs), engine.plan.inputs);
     for (const name in inputs) {
-      if (!engine.inputs.some(({ port }) => port.name === name)) throw unknownName('input', name, engine.plan.inputs);
+      if (engine.inputs.some(({ port }) => port.name === name) || isFixed(engine.plan, name, inputs[name])) continue;
+      throw unknownName('input', name, engine.plan.inputs);
     }
     for (const channel of engine.inputs) {
       const data = inputs[channel.port.name];

@@ -3,7 +3,7 @@ import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { type Length, numberOf, pinAll, resolve, showLengths } from '../lengths.js';
-import type { OnnxNode } from './model.js';
+import type { OnnxGraph, OnnxNode } from './model.js';
 import { type Move, moveList, moveTensors } from './moves.js';
 import { clampInteger, integersOf, isZero } from './tensors.js';
 
@@ -27,6 +27,8 @@ export interface Value {
   moved?: { inputs: Value[]; move: MoveOf };
   /** It is another value with zeros around it, so many before and behind each axis. */
   padded?: { x: Value; before: number[]; after: number[] };
+  /** An input of the file that holds no signal: of integers or truth values, and of no more than one for a sequence. */
+  choice?: true;
   /** It is the sequence of a forward cell's states, whose last one is this value. */
   last?: () => Value;
 }
@@ -71,6 +73,13 @@ export class Builder {
   /** A name that no value has. */
   fresh(base: string): string {
     return unused(base, this.names, this.suffixes);
+  }
+
+  /** Hints at the option that would decide what an input of the file leaves open. */
+  fixable(): string | undefined {
+    const open = [...this.values.values()].filter(({ choice }) => choice).map(({ name }) => name);
+    if (open.length === 0) return undefined;
+    return `Fix what decides it when loading: constants: { ${open.map((name) => `${JSON.stringify(name)}: ...`).join(', ')} }`;
   }
 
   nodeName(base: string): string {
@@ -261,6 +270,16 @@ export class NodeContext {
     });
   }
 
+  graph(name: string): OnnxGraph {
+    const attribute = this.node.attributes.get(name);
+    this.read.add(name);
+    if (attribute?.kind === 'graph') return attribute.value;
+    throw this.error('INVALID_GRAPH', `${this.node.op}: attribute "${name}"`, {
+      expected: 'a graph',
+      found: attribute?.kind ?? 'nothing',
+    });
+  }
+
   /** Marks attributes as read that change nothing here. */
   ignore(...names: string[]): void {
     for (const name of names) this.read.add(name);
@@ -275,7 +294,7 @@ export class NodeContext {
       if (kind === 'int') entries.push([name, this.exact(name, value)]);
       else if (kind === 'ints') entries.push([name, value.map((item) => this.exact(name, item))]);
       // What no operator takes still has a name to be refused by.
-      else if (kind === 'tensor') entries.push([name, 'a tensor']);
+      else if (kind === 'tensor' || kind === 'graph') entries.push([name, `a ${kind}`]);
       else entries.push([name, value]);
     }
     return Object.fromEntries(entries);

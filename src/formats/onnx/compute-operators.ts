@@ -2,6 +2,7 @@ import type { DataType } from '../../graph/graph.js';
 import { floatTensor } from '../constants.js';
 import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
+import { numbersOf, tensorOf } from './fold.js';
 import { broadcastAll } from './tensor-operators.js';
 import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
@@ -189,11 +190,7 @@ export function constant(node: NodeContext): void {
     const integers = attribute.kind === 'int' ? [attribute.value] : attribute.kind === 'ints' ? attribute.value : [];
     if ((key === 'value_int' && attribute.kind === 'int') || (key === 'value_ints' && attribute.kind === 'ints')) {
       const shape = key === 'value_int' ? [] : [integers.length];
-      return readTensor(
-        { name, type: 7, shape, floats: [], doubles: [], integers, strings: 0, external: false },
-        name,
-        builder.file,
-      );
+      return readTensor({ name, type: 7, shape, floats: [], doubles: [], integers, strings: 0 }, name, builder.file);
     }
     throw node.error('UNSUPPORTED_ATTRIBUTE', `Constant: attribute "${key}"`, { found: attribute.kind });
   };
@@ -257,6 +254,12 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     node.alias(0, x);
     return;
   }
+  if (x.items && to === 'bool') {
+    // A length is never below 1, whatever it is.
+    const items = x.items.map((length) => Number(pin(length) !== 0));
+    node.give(0, { type: to, shape: x.shape, items });
+    return;
+  }
   if (x.items && (to === 'int64' || to === 'int32')) {
     node.give(0, { type: to, shape: x.shape, items: x.items });
     return;
@@ -269,12 +272,11 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     node.alias(0, x);
     return;
   }
-  if (x.constant && to === 'float32' && integersOf(x.constant)) {
-    const shape = x.constant.shape;
-    node.builder.define(
-      node.node.outputs[0],
-      node.builder.constant(floatTensor(node.node.outputs[0], integersOf(x.constant)!, shape)),
-    );
+  const numbers = to && (x.constant || x.items) ? numbersOf(node, x) : undefined;
+  if (numbers && to && (!wide || !narrow)) {
+    const data = wide ? numbers.data : Array.from(numbers.data, to === 'bool' ? (n) => Number(n !== 0) : Math.trunc);
+    const name = node.node.outputs[0];
+    node.builder.define(name, node.builder.constant(tensorOf(name, to, data, numbers.shape)));
     return;
   }
   if (integers && !x.constant && (to === 'int64' || to === 'int32')) {

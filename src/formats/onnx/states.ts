@@ -1,7 +1,7 @@
 import { RivuletError } from '../../errors.js';
 import type { StatePair } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
-import { type Length, resolve } from '../lengths.js';
+import { type Length, resolve, showLengths } from '../lengths.js';
 import type { Value } from './builder.js';
 import type { InitialState } from './cell-operators.js';
 import { moveList } from './moves.js';
@@ -40,10 +40,12 @@ export function findStates(
   initial: readonly InitialState[],
   inputs: readonly Port[],
   outputs: readonly Port[],
+  told: Readonly<Record<string, string>>,
   file: string | undefined,
 ): FoundStates {
   const found: FoundStates = { pairs: [], inputs: new Set(), outputs: new Set() };
   if (initial.length > 0) pairByCells(found, traceAll(values, initial, inputs), initial, inputs, outputs, file);
+  pairByOption(found, inputs, outputs, told, file);
   pairByNames(found, inputs, outputs);
   return found;
 }
@@ -166,6 +168,45 @@ function nextNames(name: string): string[] {
     .concat(['new_', 'next_', 'out_', 'output_', 'final_'].flatMap((start) => [start + name, start + before]));
 }
 
+/** Pairs that somebody told; what the cells say already must be the same. */
+function pairByOption(
+  found: FoundStates,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  told: Readonly<Record<string, string>>,
+  file: string | undefined,
+): void {
+  for (const [name, next] of Object.entries(told)) {
+    const input = inputs.find((port) => port.name === name);
+    const output = outputs.find((port) => port.name === next);
+    // Those of the cells keep the numbers themselves.
+    if (found.inputs.has(name) && found.outputs.has(next)) continue;
+    if (
+      input &&
+      output &&
+      !found.inputs.has(name) &&
+      !found.outputs.has(next) &&
+      sameShape(input.value, output.value)
+    ) {
+      pair(found, input, output);
+      continue;
+    }
+    const shapeOf = (port: Port | undefined) => (port?.value.shape ? showLengths(port.value.shape) : 'nothing known');
+    throw new RivuletError('INVALID_OPTION', `states: "${name}" does not become "${next}"`, {
+      file,
+      tensor: name,
+      expected: 'an input and an output of one shape, of no other state',
+      found: `${shapeOf(input)} and ${shapeOf(output)}`,
+    });
+  }
+}
+
+function pair(found: FoundStates, input: Port, output: Port): void {
+  found.inputs.add(input.name);
+  found.outputs.add(output.name);
+  found.pairs.push({ input: input.value, output: output.value });
+}
+
 function pairByNames(found: FoundStates, inputs: readonly Port[], outputs: readonly Port[]): void {
   for (const { name, value } of inputs) {
     if (found.inputs.has(name) || value.type !== 'float32' || !STATE.test(name)) continue;
@@ -174,9 +215,7 @@ function pairByNames(found: FoundStates, inputs: readonly Port[], outputs: reado
       (output) => names.has(output.name) && !found.outputs.has(output.name) && sameShape(value, output.value),
     );
     if (fits.length !== 1) continue;
-    found.inputs.add(name);
-    found.outputs.add(fits[0].name);
-    found.pairs.push({ input: value, output: fits[0].value });
+    pair(found, { name, value }, fits[0]);
   }
 }
 

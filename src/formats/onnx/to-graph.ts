@@ -6,8 +6,11 @@ import { Axis, type Length, numberOf, type Role, resolve, showLengths } from '..
 import { Builder, type Draft, NodeContext, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
-import type { OnnxGraph, OnnxModel, OnnxValueInfo } from './model.js';
+import { type Inline, ifElse } from './control.js';
+import { fold } from './fold.js';
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
+import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
 import { findStates, type Port, statePair } from './states.js';
 import { readTensor, typeName, typeOf } from './tensors.js';
 
@@ -20,10 +23,10 @@ const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
 /**
  * Makes a graph of an ONNX model: constants folded, lengths followed, time and batch found, states paired.
  * @throws RivuletError `INVALID_FILE`, `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR`, `UNSUPPORTED_ATTRIBUTE`,
- *   `LIMIT_EXCEEDED`.
+ *   `LIMIT_EXCEEDED`, `INVALID_OPTION`.
  */
-export function toGraph(model: OnnxModel, file?: string): Graph {
-  return new Translator(model, file).translate();
+export function toGraph(model: OnnxModel, file?: string, options: OnnxOptions = {}): Graph {
+  return new Translator(model, file, options).translate();
 }
 
 class Translator {
@@ -33,10 +36,13 @@ class Translator {
   private readonly inputs: Port[] = [];
   private readonly inputValues = new Set<Value>();
   private readonly tensors = new Map<string, Tensor>();
+  /** Inputs that were given once for all. */
+  private readonly fixed: Record<string, number[]> = {};
 
   constructor(
     private readonly model: OnnxModel,
     private readonly file: string | undefined,
+    private readonly options: OnnxOptions,
   ) {
     this.graph = model.graph;
     const { inputs, initializers, nodes } = this.graph;
@@ -46,20 +52,47 @@ class Translator {
 
   translate(): Graph {
     const opset = this.opset();
-    this.readWeights();
+    this.readWeights(this.graph, new Map());
     this.readInputs();
-    for (const [index, node] of this.graph.nodes.entries()) {
+    this.translateNodes(this.graph.nodes, opset, new Map());
+    return this.finish();
+  }
+
+  /** @param renames what values of subgraphs are called in the graph, where they stand beside all others. */
+  private translateNodes(nodes: readonly OnnxNode[], opset: number, renames: ReadonlyMap<string, string>): void {
+    const renamed = (name: string) => renames.get(name) ?? name;
+    for (const [index, stored] of nodes.entries()) {
+      const node = { ...stored, inputs: stored.inputs.map(renamed), outputs: stored.outputs.map(renamed) };
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
-      if (node.domain === '' && CELLS.has(node.op)) cell(context, this.initial);
-      else if (node.domain === '' && node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
-      else {
-        const translation = node.domain === '' ? TRANSLATIONS.get(node.op) : undefined;
-        if (translation) translation(context);
-        else this.leave(context);
-      }
+      const inline: Inline = (graph, inputs) => this.inline(graph, inputs, opset, renames);
+      if (node.domain !== '') this.leave(context);
+      else if (fold(context)) continue;
+      else if (CELLS.has(node.op)) cell(context, this.initial);
+      else if (node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
+      else if (node.op === 'If') ifElse(context, inline);
+      else (TRANSLATIONS.get(node.op) ?? ((one) => this.leave(one)))(context);
     }
-    return this.finish();
+  }
+
+  /** The nodes of a subgraph, which sees all that its surroundings made. */
+  private inline(
+    graph: OnnxGraph,
+    inputs: readonly Value[],
+    opset: number,
+    outer: ReadonlyMap<string, string>,
+  ): Value[] {
+    const renames = new Map(outer);
+    for (const [i, { name }] of graph.inputs.entries()) if (inputs[i]) renames.set(name, inputs[i].name);
+    const made = [...graph.initializers.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)];
+    for (const name of made) if (name !== '') renames.set(name, this.builder.fresh(name));
+    this.readWeights(graph, renames);
+    this.translateNodes(graph.nodes, opset, renames);
+    return graph.outputs.map(({ name }) => {
+      const value = this.builder.values.get(renames.get(name) ?? name);
+      if (value) return value;
+      throw new RivuletError('INVALID_GRAPH', 'An output that no node makes', { file: this.file, tensor: name });
+    });
   }
 
   private opset(): number {
@@ -74,9 +107,9 @@ class Translator {
   }
 
   /** Initializers that some node or output names; the others are nothing to the model. */
-  private readWeights(): void {
-    const { nodes, outputs, initializers, sparse } = this.graph;
-    const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
+  private readWeights(graph: OnnxGraph, renames: ReadonlyMap<string, string>): void {
+    const { initializers, sparse } = graph;
+    const used = namesRead(graph);
     const hidden = sparse.find((name) => used.has(name));
     if (hidden !== undefined) {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'Weights that are stored sparse', {
@@ -87,32 +120,41 @@ class Translator {
     }
     for (const stored of initializers) {
       if (!used.has(stored.name)) continue;
-      this.builder.define(stored.name, this.builder.constant(readTensor(stored, stored.name, this.file)));
+      const name = renames.get(stored.name) ?? stored.name;
+      this.builder.define(name, this.builder.constant(readTensor(stored, name, this.file)));
     }
   }
 
   private readInputs(): void {
     const weights = new Set(this.graph.initializers.map(({ name }) => name));
+    // Old files list every weight among the inputs too.
+    const inputs = this.graph.inputs.filter(({ name }) => !weights.has(name));
+    const names = ({ name }: { name: string }) => name;
+    checkOptions(this.options, inputs.map(names), this.graph.outputs.map(names), this.file);
+    const { constants = {}, shapes = {} } = this.options;
     const axes = new Map<string, Axis>();
-    for (const { name, type, shape } of this.graph.inputs) {
-      // Old files list every weight among the inputs too.
-      if (weights.has(name)) continue;
-      const known = typeOf(type);
-      if (!known || !shape) {
-        throw new RivuletError('UNSUPPORTED_OPERATOR', known ? 'An input without a shape' : 'An input of this type', {
+    for (const info of inputs) {
+      const { name } = info;
+      const type = typeOf(info.type);
+      const fixed = Object.hasOwn(constants, name) ? constants[name] : undefined;
+      if (type && fixed !== undefined) {
+        const constant = fixedInput(info, type, fixed, this.file);
+        this.builder.define(name, this.builder.constant(constant));
+        this.fixed[name] = typeof fixed === 'number' ? [fixed] : Array.from(fixed);
+        continue;
+      }
+      const shape = inputLengths(info, Object.hasOwn(shapes, name) ? shapes[name] : undefined, axes, this.file);
+      if (!type || !shape) {
+        throw new RivuletError('UNSUPPORTED_OPERATOR', type ? 'An input without a shape' : 'An input of this type', {
           file: this.file,
           tensor: name,
-          expected: known ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
-          found: known ? 'none' : typeName(type),
+          expected: type ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
+          found: type ? 'none' : typeName(info.type),
+          hint: type && `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }`,
         });
       }
-      const lengths = shape.map((dim): Length => {
-        if (typeof dim === 'number') return new Axis('', dim);
-        const axis = (dim !== undefined && axes.get(dim)) || new Axis(dim ?? '');
-        if (dim !== undefined) axes.set(dim, axis);
-        return axis;
-      });
-      const value: Value = { name, type: known, shape: lengths };
+      const value: Value = { name, type, shape };
+      if (type !== 'float32') value.choice = true;
       this.builder.define(name, value);
       this.inputs.push({ name, value });
       this.inputValues.add(value);
@@ -139,7 +181,7 @@ class Translator {
     });
     for (const output of outputs) this.checkDeclared(output.value, output.info);
     const all = this.valuesInOrder();
-    const states = findStates(all, this.initial, this.inputs, outputs, this.file);
+    const states = findStates(all, this.initial, this.inputs, outputs, this.options.states ?? {}, this.file);
     const kept = outputs.filter(({ name }) => !states.outputs.has(name));
     // A model that gives nothing but its states gives them.
     const wanted = kept.length > 0 ? kept : outputs;
@@ -170,6 +212,7 @@ class Translator {
       nodes,
       tensors: this.tensors,
       metadata: this.metadata(),
+      ...(Object.keys(this.fixed).length > 0 ? { fixed: this.fixed } : {}),
     };
     graph.nodes = checkGraph(graph, this.file);
     return graph;
@@ -226,7 +269,7 @@ class Translator {
           tensor: name,
           expected: `lengths, and at most one axis of time and one of batch`,
           found: showLengths(shape!),
-          hint: 'Export the model with this axis fixed',
+          hint: `Say what it is when loading: shapes: { ${JSON.stringify(name)}: [...] }, or export the model with it fixed`,
         });
       }
     }
@@ -310,6 +353,16 @@ class Translator {
       found: showLengths(value.shape),
     });
   }
+}
+
+/** What nodes read, in the graph and in those inside it, and what it gives. */
+function namesRead({ nodes, outputs }: OnnxGraph, into = new Set<string>()): Set<string> {
+  for (const { name } of outputs) into.add(name);
+  for (const { inputs, attributes } of nodes) {
+    for (const name of inputs) into.add(name);
+    for (const attribute of attributes.values()) if (attribute.kind === 'graph') namesRead(attribute.value, into);
+  }
+  return into;
 }
 
 const TIME_NAME =

@@ -75,7 +75,6 @@ export function stored(name: string, { shape, data, integer }: Numbers, type = i
     doubles: [],
     integers: integer ? data.map(BigInt) : [],
     strings: 0,
-    external: false,
   };
 }
 
