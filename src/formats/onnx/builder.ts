@@ -10,7 +10,7 @@ import { clampInteger, integersOf, isZero } from './tensors.js';
 /** Numbers that may be moved while constants are folded, all together: a hostile file could ask for any amount. */
 export const MAX_FOLDED_ELEMENTS = 2 ** 24;
 /** Lengths that are followed as a list: far more than a shape has. */
-const MAX_ITEMS = 64;
+export const MAX_ITEMS = 64;
 
 /** A value of the file, and what is known of it before the graph runs. */
 export interface Value {

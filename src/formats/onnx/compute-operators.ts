@@ -1,10 +1,11 @@
-import type { DataType } from '../../graph/graph.js';
+import type { DataType, Tensor } from '../../graph/graph.js';
+import { elementCount } from '../../graph/tensor.js';
 import { floatTensor } from '../constants.js';
 import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
-import type { NodeContext, Value } from './builder.js';
+import { MAX_ITEMS, type NodeContext, type Value } from './builder.js';
 import { numbersOf, tensorOf } from './fold.js';
 import { broadcastAll } from './tensor-operators.js';
-import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
+import { integersOf, isZero as isZeroTensor, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Translations of the operators that compute, and of those whose result the shapes decide. */
 
@@ -29,8 +30,27 @@ export function binary(node: NodeContext): void {
     node.give(0, { type: a.type, shape: a.shape!.length < b.shape!.length ? b.shape : a.shape!, items });
     return;
   }
+  if (shape && simplified(node, a, b, shape)) return;
   node.emit(node.node.op, [a, b], [node.give(0, { type: a.type, shape })], node.rest());
 }
+
+/** Integers times zero, and a sum with zero: what exporters write so that an input is not left unused. */
+function simplified(node: NodeContext, a: Value, b: Value, shape: Length[]): boolean {
+  const { op } = node.node;
+  const isZero = ({ constant, fill, items }: Value) =>
+    constant ? items?.every((one) => one === 0) || isZeroScalar(constant) : fill === 0;
+  if (op === 'Mul' && a.type !== 'float32' && (isZero(a) || isZero(b))) {
+    node.give(0, { type: a.type, shape, fill: 0 });
+    return true;
+  }
+  const same = (value: Value) => showLengths(value.shape!) === showLengths(shape);
+  const other = (op === 'Add' || op === 'Sub') && isZero(b) ? a : op === 'Add' && isZero(a) ? b : undefined;
+  if (!other || other.constant || !same(other)) return false;
+  node.alias(0, other);
+  return true;
+}
+
+const isZeroScalar = (constant: Tensor) => elementCount(constant.shape) === 1 && isZeroTensor(constant);
 
 const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
   Add: (a, b) => a + b,
@@ -230,6 +250,14 @@ export function constantOfShape(node: NodeContext): void {
   const wrong = items.find((length) => typeof length === 'number' && length < 0);
   if (wrong !== undefined)
     throw node.error('INVALID_GRAPH', 'ConstantOfShape: no shape', { found: showLengths(items) });
+  const lengths = items.map(resolve);
+  if (lengths.every((length) => typeof length === 'number') && elementCount(lengths) <= MAX_ITEMS) {
+    // Small enough to be a list of lengths, or a part of one.
+    const data = new Array<number>(elementCount(lengths)).fill(fill);
+    const name = node.node.outputs[0];
+    node.builder.define(name, node.builder.constant(tensorOf(name, type, data, lengths)));
+    return;
+  }
   node.give(0, { type, shape: items, fill });
 }
 
