@@ -29,6 +29,8 @@ export interface Value {
   padded?: { x: Value; before: number[]; after: number[] };
   /** An input of the file that holds no signal: of integers or truth values, and of no more than one for a sequence. */
   choice?: true;
+  /** Integers of this type, which the graph holds as float32. */
+  whole?: DataType | undefined;
   /** It is the sequence of a forward cell's states, whose last one is this value. */
   last?: () => Value;
 }
@@ -38,6 +40,16 @@ export type MoveOf = (from: number[][], to: number[]) => Move;
 
 /** The move of operators that change the shape alone. */
 export const VIEW: MoveOf = (_, to) => ({ shape: to });
+
+/** A state that a Scan carries from step to step. */
+export interface Carried {
+  node: string;
+  /** What it begins with: an input of the file, or a constant; absent where that is zeros. */
+  initial?: Value | undefined;
+  /** The state as a step reads it, and its next value. */
+  input: Value;
+  output: Value;
+}
 
 /** A node that the graph will have, if anyone needs it. */
 export interface Draft {
@@ -56,6 +68,7 @@ export interface Draft {
 export class Builder {
   readonly values = new Map<string, Value>();
   readonly drafts: Draft[] = [];
+  readonly carried: Carried[] = [];
   private readonly names: Set<string>;
   private readonly nodeNames = new Set<string>();
   private readonly suffixes = new Map<string, number>();

@@ -18,7 +18,7 @@ export function elementwise(node: NodeContext): void {
 
 /** Arithmetic: of lists of lengths now, of all else in the graph. */
 export function binary(node: NodeContext): void {
-  const [a, b] = [node.input(0), node.input(1)];
+  const [a, b] = heldAlike(node, node.input(0), node.input(1));
   const shape = a.shape && b.shape && broadcastLengths(a.shape, b.shape);
   if (a.shape && b.shape && !shape) {
     throw node.error('INVALID_GRAPH', `${node.node.op}: the operands do not fit`, {
@@ -31,7 +31,19 @@ export function binary(node: NodeContext): void {
     return;
   }
   if (shape && simplified(node, a, b, shape)) return;
-  node.emit(node.node.op, [a, b], [node.give(0, { type: a.type, shape })], node.rest());
+  const whole = node.node.op === 'Div' ? undefined : a.whole && b.whole;
+  node.emit(node.node.op, [a, b], [node.give(0, { type: a.type, shape, whole })], node.rest());
+}
+
+/** Two operands of which one may be integers held as float32: a constant beside it is held so too. */
+function heldAlike(node: NodeContext, a: Value, b: Value): [Value, Value] {
+  const held = (value: Value, other: Value): Value => {
+    const numbers = other.whole && value.constant && integersOf(value.constant) ? numbersOf(node, value) : undefined;
+    if (!numbers) return value;
+    const name = node.builder.fresh(`${value.name}.float`);
+    return { ...node.builder.constant(floatTensor(name, numbers.data, numbers.shape)), whole: value.type };
+  };
+  return [held(a, b), held(b, a)];
 }
 
 /** Integers times zero, and a sum with zero: what exporters write so that an input is not left unused. */
@@ -263,6 +275,21 @@ export function constantOfShape(node: NodeContext): void {
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** Bits of integers, and whether they have a sign. */
+const INTEGERS: Partial<Record<DataType, readonly [number, boolean]>> = {
+  uint8: [8, false],
+  int8: [8, true],
+  int16: [16, true],
+  int32: [32, true],
+  int64: [64, true],
+};
+
+/** Whether a type has every integer of another. */
+function holds(type: DataType, other: DataType): boolean {
+  const [mine, theirs] = [INTEGERS[type], INTEGERS[other]];
+  return mine !== undefined && theirs !== undefined && (type === other || (mine[1] && mine[0] > theirs[0]));
+}
+
 const WIDTH: Partial<Record<DataType, number>> = { bfloat16: 1, float16: 1, float32: 2, float64: 3 };
 
 /**
@@ -279,6 +306,10 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
   const [wide, narrow] = [to && WIDTH[to], WIDTH[from]];
   const integers = to !== undefined && !wide && !narrow && to !== 'bool' && from !== 'bool';
   if (to && to === from) {
+    node.alias(0, x);
+    return;
+  }
+  if (x.whole && to && (wide || (holds(to, x.whole) && !x.constant))) {
     node.alias(0, x);
     return;
   }

@@ -104,7 +104,9 @@ export function fold(node: NodeContext): boolean {
   const { op } = node.node;
   const inputs = node.inputs();
   if (op === 'Size' && inputs[0]?.shape) return give(node, size(node, inputs[0]));
-  const known = op in UNARY || op in ARITHMETIC || op in LOGIC || op in REDUCTIONS || op === 'Where' || op === 'Range';
+  const known =
+    op in UNARY || op in ARITHMETIC || op in LOGIC || op in REDUCTIONS || ['Where', 'Range', 'Clip'].includes(op);
+  if (op === 'Clip' && inputs.length < 3) return false;
   if (!known || inputs.length === 0 || !inputs.every((input) => input && isKnown(input, op))) return false;
   const numbers = inputs.map((input) => numbersOf(node, input!));
   if (!numbers.every((one) => one !== undefined)) return false;
@@ -142,6 +144,7 @@ function compute(node: NodeContext, op: string, inputs: Numbers[]): Numbers | un
     const [condition, yes, no] = inputs;
     return each(node, yes.type, [condition, yes, no], ([c, a, b]) => (c !== 0 ? a : b));
   }
+  if (op === 'Clip') return each(node, first.type, inputs, ([x, low, high]) => Math.min(Math.max(x, low), high));
   if (op in LOGIC) return each(node, 'bool', inputs, ([a, b]) => LOGIC[op](a, b));
   // Integers divide towards zero.
   const whole = op === 'Div' && !isFloating(first.type);

@@ -1,21 +1,25 @@
 import { RivuletError } from '../../errors.js';
 import { checkGraph } from '../../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor, TIME } from '../../graph/graph.js';
-import { integerTensor } from '../constants.js';
+import { floatTensor, integerTensor } from '../constants.js';
 import { Axis, type Length, numberOf, type Role, resolve, showLengths } from '../lengths.js';
 import { Builder, type Draft, NodeContext, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
-import { type Inline, ifElse } from './control.js';
+import { type Inline, ifElse, loop, scan } from './control.js';
 import { fold } from './fold.js';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
 import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
-import { findStates, type Port, statePair } from './states.js';
-import { readTensor, typeName, typeOf } from './tensors.js';
+import { expandQuantized, type Translate } from './quantized.js';
+import { type FoundStates, findStates, type Port, statePair } from './states.js';
+import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Versions of ONNX's operator set whose meaning the reader knows. */
 export const OPSETS = { oldest: 7, newest: 28 } as const;
+
+/** The operator set in whose words quantised operators are written out. */
+const EXPANSION_OPSET = 13;
 
 /** Operators that the planner has and ONNX has not. */
 const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
@@ -36,6 +40,8 @@ class Translator {
   private readonly inputs: Port[] = [];
   private readonly inputValues = new Set<Value>();
   private readonly tensors = new Map<string, Tensor>();
+  /** What stands around the body of a Scan, while it is translated. */
+  private surroundings: ReadonlySet<string> | undefined;
   /** Inputs that were given once for all. */
   private readonly fixed: Record<string, number[]> = {};
 
@@ -66,12 +72,38 @@ class Translator {
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
       const inline: Inline = (graph, inputs) => this.inline(graph, inputs, opset, renames);
+      if (this.surroundings) this.checkStep(context);
+      const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
+      if (expandQuantized(context, translate)) continue;
       if (node.domain !== '') this.leave(context);
       else if (fold(context)) continue;
       else if (CELLS.has(node.op)) cell(context, this.initial);
       else if (node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
       else if (node.op === 'If') ifElse(context, inline);
+      else if (node.op === 'Scan') this.scanTime(context, inline);
+      else if (node.op === 'Loop') loop(context);
       else (TRANSLATIONS.get(node.op) ?? ((one) => this.leave(one)))(context);
+    }
+  }
+
+  /** A Scan's body stands in the graph of one step, where no sequence is seen whole and no other Scan runs. */
+  private scanTime(node: NodeContext, inline: Inline): void {
+    if (this.surroundings) throw node.unsupported('a Scan inside another', 'one', 'Scan');
+    scan(node, (graph, inputs) => {
+      this.surroundings = new Set(this.builder.values.keys());
+      const made = inline(graph, inputs);
+      this.surroundings = undefined;
+      return made;
+    });
+  }
+
+  /** Refuses what the body of a Scan may not hold. */
+  private checkStep(node: NodeContext): void {
+    if (CELLS.has(node.node.op)) throw node.unsupported('a cell inside a Scan', 'one after the other', node.node.op);
+    for (const name of node.node.inputs) {
+      const shape = this.surroundings?.has(name) ? this.builder.values.get(name)?.shape : undefined;
+      if (!shape?.map(resolve).some((length) => typeof length !== 'number' && length.role === 'T')) continue;
+      throw node.unsupported('a step reads a whole sequence', 'sequences that the Scan takes apart', name);
     }
   }
 
@@ -181,7 +213,15 @@ class Translator {
     });
     for (const output of outputs) this.checkDeclared(output.value, output.info);
     const all = this.valuesInOrder();
-    const states = findStates(all, this.initial, this.inputs, outputs, this.options.states ?? {}, this.file);
+    const states = findStates(
+      all,
+      this.initial,
+      this.builder.carried,
+      this.inputs,
+      outputs,
+      this.options.states ?? {},
+      this.file,
+    );
     const kept = outputs.filter(({ name }) => !states.outputs.has(name));
     // A model that gives nothing but its states gives them.
     const wanted = kept.length > 0 ? kept : outputs;
@@ -191,7 +231,9 @@ class Translator {
       [...wanted.map(({ value }) => value), ...states.pairs.map(({ output }) => output)],
       new Set(states.pairs.map(({ input }) => input)),
     );
+    this.checkConsumed(drafts, states);
     this.nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts);
+    for (const { initial } of states.pairs) if (initial) this.placeInitial(initial);
     for (const { name, value } of wanted) this.place(this.builder.materialize(value, { tensor: name }), value.name);
 
     const made = new Set(drafts.flatMap(({ outputs }) => outputs));
@@ -202,7 +244,11 @@ class Translator {
         const label = this.builder.nodeName(name);
         nodes.push({ name: label, op: 'Identity', inputs: [value.name], outputs: [name], attributes: {} });
       }
-      return { name, type: this.outputType(info), shape: this.dims(value.shape ?? this.declared(info)) };
+      return {
+        name,
+        type: value.whole ? 'float32' : this.outputType(info),
+        shape: this.dims(value.shape ?? this.declared(info)),
+      };
     });
     const graph: Graph = {
       name: this.graph.name,
@@ -313,6 +359,28 @@ class Translator {
   /** Takes a constant into the graph. */
   private place({ constant }: Value, name: string): void {
     if (constant) this.tensors.set(name, constant.name === name ? constant : { ...constant, name });
+  }
+
+  /** What a state begins with, as float32; integers in float32 are what they were. */
+  private placeInitial({ constant, name }: Value): void {
+    if (!constant) return;
+    const data = integersOf(constant);
+    this.place({ name, type: 'float32', constant: data ? floatTensor(name, data, constant.shape) : constant }, name);
+  }
+
+  /** An input that became a state is read by whom it begins, and nobody else. */
+  private checkConsumed(drafts: readonly Draft[], { inputs, pairs }: FoundStates): void {
+    const gone = new Map(this.inputs.filter(({ name }) => inputs.has(name)).map(({ value, name }) => [value, name]));
+    for (const { input } of pairs) gone.delete(input);
+    for (const draft of drafts) {
+      const read = draft.inputs.find((value) => value && gone.has(value));
+      if (!read) continue;
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state is read as a signal too', {
+        file: this.file,
+        node: draft.name,
+        tensor: gone.get(read),
+      });
+    }
   }
 
   private dims(shape: readonly Length[]): Dim[] {

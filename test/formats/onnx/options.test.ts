@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type LoadOptions, loadModel } from '../../../src/index.js';
-import { integer, type ModelSpec, message, model, type NodeSpec, tensor, text, value } from './writer.js';
+import { integer, type ModelSpec, message, model, type NodeSpec, subgraph, tensor, text, value } from './writer.js';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
 
@@ -13,30 +13,6 @@ const node = (
   outputs: string | string[],
   attributes: NodeSpec['attributes'] = {},
 ): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
-
-/** A graph as an attribute. */
-const subgraph = (nodes: NodeSpec[], outputs: string[], weights: number[][][] = []): { raw: number[][] } => ({
-  raw: [
-    message(
-      6,
-      ...nodes.map(({ op, inputs, outputs, attributes = {} }) =>
-        message(
-          1,
-          ...inputs.map((input) => text(1, input)),
-          ...outputs.map((output) => text(2, output)),
-          text(4, op),
-          ...Object.entries(attributes).map(([name, given]) =>
-            message(5, text(1, name), ...(given as { raw: number[][] }).raw),
-          ),
-        ),
-      ),
-      text(2, 'branch'),
-      ...weights.map((weight) => message(5, ...weight)),
-      ...outputs.map((output) => message(12, text(1, output))),
-    ),
-    integer(20, 5),
-  ],
-});
 
 const scalar = (name: string, one: bigint) => [
   integer(2, INT64),
