@@ -255,8 +255,12 @@ export class NodeContext {
   }
 
   integer(name: string, fallback: number): number {
-    const [value] = this.integers(name) ?? [fallback];
-    return value;
+    const values = this.integers(name) ?? [fallback];
+    if (values.length === 1) return values[0];
+    throw this.error('UNSUPPORTED_ATTRIBUTE', `${this.node.op}: attribute "${name}"`, {
+      expected: 'one integer',
+      found: `${values.length}`,
+    });
   }
 
   /** An integer or a list of them, the too large clamped. */

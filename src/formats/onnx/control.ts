@@ -42,17 +42,24 @@ export function scan(node: NodeContext, inline: Inline): void {
   const first = before9 ? 1 : 0;
   const all = node.node.inputs.length - first;
   const states = all - count;
-  const outputs = node.node.outputs.length - states;
-  if (count < 1 || states < 0 || outputs < 0 || body.inputs.length !== all) {
+  const outputs = body.outputs.length - states;
+  const given = node.node.outputs.length;
+  if (count < 1 || states < 0 || outputs < 0 || body.inputs.length !== all || given > body.outputs.length) {
     throw node.error('INVALID_GRAPH', 'Scan: inputs and outputs are not those of its body', {
       expected: `${body.inputs.length} inputs, ${body.outputs.length} outputs`,
-      found: `${all} inputs, ${node.node.outputs.length} outputs`,
+      found: `${all} inputs, ${given} outputs`,
     });
   }
   const list = (name: string, length: number) => node.integers(name) ?? new Array<number>(length).fill(0);
   const [inputAxes, outputAxes] = [list('scan_input_axes', count), list('scan_output_axes', outputs)];
   const directions = [...list('scan_input_directions', count), ...list('scan_output_directions', outputs)];
   node.end();
+  if (inputAxes.length !== count || outputAxes.length !== outputs) {
+    throw node.error('INVALID_GRAPH', 'Scan: an axis for each input and output that is scanned', {
+      expected: `${count} and ${outputs}`,
+      found: `${inputAxes.length} and ${outputAxes.length}`,
+    });
+  }
   if (before9 && node.has(0)) throw node.unsupported('lengths of sequences', 'none', node.input(0).name);
   if (directions.some((direction) => direction !== 0)) {
     throw node.unsupported('it runs backwards', 'forwards', `directions ${directions.join(', ')}`);
@@ -96,9 +103,7 @@ function beginState(node: NodeContext, initial: Value, batched: boolean): Begun 
     initial: zero ? undefined : initial,
     output(next, name) {
       const own = name === '' || batched ? builder.fresh(name || `${node.name}.next`) : name;
-      const last: Value = { ...next, name: own };
-      delete last.constant;
-      delete last.items;
+      const last: Value = { name: own, type: 'float32', shape: next.shape, whole: next.whole };
       node.emit('TimeLast', [builder.materialize(next, { node: node.name })], [last]);
       if (name === '') return last;
       if (!batched) {

@@ -22,6 +22,15 @@ function wrong(option: string, name: string, expected: string, found: string, fi
   return new RivuletError('INVALID_OPTION', `${option}: "${name}"`, { file, expected, found });
 }
 
+const isList = (content: unknown) => Array.isArray(content) || ArrayBuffer.isView(content);
+
+/** What each option holds by name. */
+const KINDS: Record<string, [fits: (content: unknown) => boolean, expected: string]> = {
+  constants: [(content) => typeof content === 'number' || isList(content), 'a number or an array of numbers'],
+  shapes: [Array.isArray, `an array of lengths, "${TIME}" and "${BATCH}"`],
+  states: [(content) => typeof content === 'string', 'the name of an output'],
+};
+
 /** Refuses options that name no input, and states that lead to no output. */
 export function checkOptions(
   { constants = {}, shapes = {}, states = {} }: OnnxOptions,
@@ -30,8 +39,14 @@ export function checkOptions(
   file: string | undefined,
 ): void {
   for (const [option, given] of Object.entries({ constants, shapes, states })) {
-    const name = Object.keys(given).find((one) => !inputs.includes(one));
-    if (name !== undefined) throw wrong(option, name, `an input: ${inputs.join(', ')}`, 'no input', file);
+    if (typeof given !== 'object' || given === null) {
+      throw new RivuletError('INVALID_OPTION', option, { file, expected: 'an object', found: String(given) });
+    }
+    for (const [name, content] of Object.entries(given)) {
+      if (!inputs.includes(name)) throw wrong(option, name, `an input: ${inputs.join(', ')}`, 'no input', file);
+      const [fits, expected] = KINDS[option];
+      if (!fits(content)) throw wrong(option, name, expected, JSON.stringify(content) ?? 'nothing', file);
+    }
   }
   const lost = Object.entries(states).find(([, output]) => !outputs.includes(output));
   if (lost) throw wrong('states', lost[0], `an output: ${outputs.join(', ')}`, JSON.stringify(lost[1]), file);
