@@ -79,8 +79,14 @@ export class Builder {
     /** Names that the file gives to values; none is made up a second time. */
     names: Iterable<string>,
     readonly file: string | undefined,
+    /** Names of what the graph gives. */
+    private readonly outputs: ReadonlySet<string> = new Set(),
   ) {
     this.names = new Set(names);
+  }
+
+  isOutput(name: string): boolean {
+    return this.outputs.has(name);
   }
 
   /** A name that no value has. */

@@ -1,5 +1,5 @@
 import type { DataType, Tensor } from '../../graph/graph.js';
-import { elementCount } from '../../graph/tensor.js';
+import { elementCount, toFloat32 } from '../../graph/tensor.js';
 import { floatTensor } from '../constants.js';
 import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
 import { MAX_ITEMS, type NodeContext, type Value } from './builder.js';
@@ -252,13 +252,12 @@ export function constantOfShape(node: NodeContext): void {
       throw node.error('UNSUPPORTED_ATTRIBUTE', 'ConstantOfShape: attribute "value"', { found: attribute.kind });
     }
     const tensor = readTensor(attribute.value, node.builder.fresh(`${node.name}.value`), node.builder.file);
-    type = tensor.type;
-    fill = integersOf(tensor)?.[0] ?? (type === 'float32' ? viewOf(tensor.bytes).getFloat32(0, true) : undefined);
+    const integers = integersOf(tensor);
+    type = integers ? tensor.type : 'float32';
+    fill = (integers ?? toFloat32(tensor))[0];
   }
   if (!items) throw node.shapeless(node.input(0));
-  if (fill === undefined) {
-    throw node.unsupported('a value of this type', 'float32 or integers', type);
-  }
+  if (fill === undefined) throw node.error('INVALID_GRAPH', 'ConstantOfShape: no value');
   const wrong = items.find((length) => typeof length === 'number' && length < 0);
   if (wrong !== undefined)
     throw node.error('INVALID_GRAPH', 'ConstantOfShape: no shape', { found: showLengths(items) });
@@ -272,8 +271,6 @@ export function constantOfShape(node: NodeContext): void {
   }
   node.give(0, { type, shape: items, fill });
 }
-
-const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Bits of integers, and whether they have a sign. */
 const INTEGERS: Partial<Record<DataType, readonly [number, boolean]>> = {
@@ -336,6 +333,11 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     const data = wide ? numbers.data : Array.from(numbers.data, to === 'bool' ? (n) => Number(n !== 0) : Math.trunc);
     const name = node.node.outputs[0];
     node.builder.define(name, node.builder.constant(tensorOf(name, to, data, numbers.shape)));
+    return;
+  }
+  // Signals are float32 whatever the file calls them; only an output that is narrower would be another number.
+  if (wide && narrow && !x.constant && (wide >= narrow || !node.builder.isOutput(node.node.outputs[0]))) {
+    node.alias(0, x);
     return;
   }
   if (integers && !x.constant && (to === 'int64' || to === 'int32')) {

@@ -122,6 +122,8 @@ function isKnown({ constant, items, fill }: Value, op: string): boolean {
 
 function give(node: NodeContext, result: Numbers | undefined): boolean {
   if (!result) return false;
+  // A function of reals, asked of integers: the planner says so.
+  if (!isFloating(result.type) && !Array.prototype.every.call(result.data, Number.isSafeInteger)) return false;
   node.end();
   if (!node.wants(0)) return true;
   const name = node.node.outputs[0];
@@ -179,7 +181,6 @@ function each(
     data[i] = of(inputs.map((input, k) => input.data[index.reduce((sum, at, axis) => sum + at * strides[k][axis], 0)]));
     for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
   }
-  if (type !== 'bool' && !isFloating(type) && !data.every(Number.isSafeInteger)) return undefined;
   return { type, shape, data };
 }
 

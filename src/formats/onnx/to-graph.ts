@@ -11,6 +11,7 @@ import { fold } from './fold.js';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
 import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
+import { inOrder, namesRead } from './order.js';
 import { expandQuantized, type Translate } from './quantized.js';
 import { type FoundStates, findStates, type Port, statePair } from './states.js';
 import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
@@ -51,9 +52,10 @@ class Translator {
     private readonly options: OnnxOptions,
   ) {
     this.graph = model.graph;
-    const { inputs, initializers, nodes } = this.graph;
+    const { inputs, initializers, nodes, outputs } = this.graph;
     const named = [...inputs, ...initializers].map(({ name }) => name);
-    this.builder = new Builder([...named, ...nodes.flatMap(({ outputs }) => outputs)], file);
+    const given = new Set(outputs.map(({ name }) => name));
+    this.builder = new Builder([...named, ...nodes.flatMap(({ outputs }) => outputs)], file, given);
   }
 
   translate(): Graph {
@@ -67,7 +69,7 @@ class Translator {
   /** @param renames what values of subgraphs are called in the graph, where they stand beside all others. */
   private translateNodes(nodes: readonly OnnxNode[], opset: number, renames: ReadonlyMap<string, string>): void {
     const renamed = (name: string) => renames.get(name) ?? name;
-    for (const [index, stored] of nodes.entries()) {
+    for (const [index, stored] of inOrder(nodes).entries()) {
       const node = { ...stored, inputs: stored.inputs.map(renamed), outputs: stored.outputs.map(renamed) };
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
@@ -185,8 +187,8 @@ class Translator {
           hint: type && `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }`,
         });
       }
-      const value: Value = { name, type, shape };
-      if (type !== 'float32') value.choice = true;
+      const value: Value = { name, type: signalType(type), shape };
+      if (value.type !== 'float32') value.choice = true;
       this.builder.define(name, value);
       this.inputs.push({ name, value });
       this.inputValues.add(value);
@@ -397,7 +399,7 @@ class Translator {
 
   private outputType({ name, type }: OnnxValueInfo): DataType {
     const known = typeOf(type);
-    if (known) return known;
+    if (known) return signalType(known);
     throw new RivuletError('UNSUPPORTED_OPERATOR', 'An output of this type', {
       file: this.file,
       tensor: name,
@@ -423,15 +425,9 @@ class Translator {
   }
 }
 
-/** What nodes read, in the graph and in those inside it, and what it gives. */
-function namesRead({ nodes, outputs }: OnnxGraph, into = new Set<string>()): Set<string> {
-  for (const { name } of outputs) into.add(name);
-  for (const { inputs, attributes } of nodes) {
-    for (const name of inputs) into.add(name);
-    for (const attribute of attributes.values()) if (attribute.kind === 'graph') namesRead(attribute.value, into);
-  }
-  return into;
-}
+/** Signals are computed with as float32, whatever floating-point type the file gives them. */
+const signalType = (type: DataType): DataType =>
+  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type;
 
 const TIME_NAME =
   /^(t|time|seq|sequence|len|length|frames?|steps?|chars?|tokens?)($|[_.\d]|len|length|steps?)|(_|[a-z])(len|length|steps?|frames)$/i;

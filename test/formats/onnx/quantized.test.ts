@@ -36,6 +36,18 @@ describe("ONNX Runtime's quantised models", () => {
   });
 });
 
+describe('models in other floating-point types', () => {
+  it.each(['float16', 'float16-inside', 'float64'])(
+    '%s: computed in float32, with the weights of the file',
+    async (name) => {
+      const { inputs, outputs } = numbersOf(name);
+      const loaded = await loadModel(path(`${name}.onnx`));
+      expect(loaded.inputs[0].type).toBe('float32');
+      expect(largestDifference(loaded.run({ x: inputs.x }).y.data, outputs.y.data)).toBeLessThan(TOLERANCE);
+    },
+  );
+});
+
 const node = (
   op: string,
   inputs: string[],

@@ -319,6 +319,12 @@ describe('lengths', () => {
   });
 });
 
+it('nodes may stand in any order, and those that stand in one stay', () => {
+  const nodes = [node('Relu', ['b'], 'y'), node('Exp', ['a'], 'b'), node('Abs', ['x'], 'a')];
+  const graph = one(nodes);
+  expect(graph.nodes.map(({ op }) => op)).toEqual(['Abs', 'Exp', 'Relu']);
+});
+
 describe('refusals', () => {
   const relu = { nodes: [node('Relu', ['x'], 'y')], inputs: [value('x', ['N', 3])], outputs: [value('y', undefined)] };
   const cases: Record<string, [string, RegExp, ModelSpec]> = {
@@ -360,10 +366,10 @@ describe('refusals', () => {
       { ...relu, nodes: [node('Identity', ['x'], 'y', { zoneout: 1 })] },
     ],
     'a value that no node makes': ['INVALID_GRAPH', /"nothing"/, { ...relu, nodes: [node('Relu', ['nothing'], 'y')] }],
-    'a node before what it reads': [
+    'nodes in a circle': [
       'INVALID_GRAPH',
       /no node before it makes/,
-      { ...relu, nodes: [node('Relu', ['a'], 'y'), node('Relu', ['x'], 'a')] },
+      { ...relu, nodes: [node('Add', ['x', 'b'], 'a'), node('Relu', ['a'], 'b'), node('Relu', ['b'], 'y')] },
     ],
     'a value made twice': [
       'INVALID_GRAPH',

@@ -20,7 +20,7 @@ const UNROLLED = 'both-dynamo';
 const names = readdirSync(folder)
   .filter((file) => file.endsWith('.onnx'))
   .map((file) => file.replace('.onnx', ''))
-  .filter((name) => name !== UNROLLED && !name.startsWith('quantized'))
+  .filter((name) => name !== UNROLLED && !/^(quantized|float)/.test(name))
   .sort();
 
 const graphOf = (name: string) => toGraph(parseModel(readFileSync(`${folder}${name}.onnx`)), `${name}.onnx`);
