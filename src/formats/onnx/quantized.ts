@@ -32,15 +32,17 @@ class Writer {
   /** A node's only output; `output` is the name that it gets. */
   op(op: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}, output?: string): string {
     const name = output ?? this.node.builder.fresh(`${this.node.name}.${op}`);
-    this.translate({
-      name: this.node.name,
-      op,
-      domain: '',
-      inputs: [...inputs],
-      outputs: [name],
-      attributes: new Map(Object.entries(attributes)),
-    });
+    this.write(op, inputs, [name], new Map(Object.entries(attributes)));
     return name;
+  }
+
+  write(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Map<string, OnnxAttribute>,
+  ): void {
+    this.translate({ name: this.node.name, op, domain: '', inputs: [...inputs], outputs: [...outputs], attributes });
   }
 
   number(label: string, value: number): string {
@@ -254,6 +256,42 @@ function convInteger(w: Writer): void {
   w.mark(w.op('Conv', inputs, Object.fromEntries(node.node.attributes), node.node.outputs[0]), 'int32');
 }
 
+/**
+ * ONNX Runtime's LSTM with weights of eight bits, [D, I, 4H] each, by one scale or one for each gate of each unit. The signals
+ * stay float32 here: what ONNX Runtime loses by rounding them too is not lost.
+ */
+function dynamicQuantizeLstm(w: Writer): void {
+  const { node } = w;
+  const weights = [1, 2].map((i) => {
+    const [matrix, scale, zero] = [i, 6 + 2 * i, 7 + 2 * i].map((at) => {
+      const value = node.input(at);
+      const numbers = value.constant && numbersOf(node, value);
+      if (!numbers) throw node.unsupported('a weight is computed', 'a constant', value.name);
+      return numbers;
+    });
+    const [D, I, G] = matrix.shape;
+    const fits = [1, D, D * G].includes(scale.data.length) && scale.data.length === zero.data.length;
+    if (matrix.shape.length !== 3 || !fits) {
+      throw node.error('INVALID_GRAPH', 'DynamicQuantizeLSTM: weights and scales do not fit', {
+        expected: '[D, I, 4H], and one scale and zero point for each direction or each row',
+        found: `[${matrix.shape.join(', ')}], ${scale.data.length} and ${zero.data.length}`,
+      });
+    }
+    const data = new Float32Array(D * I * G);
+    for (let d = 0; d < D; d++) {
+      for (let g = 0; g < G; g++) {
+        const at = scale.data.length === D * G ? d * G + g : scale.data.length === D ? d : 0;
+        for (let k = 0; k < I; k++) {
+          data[(d * G + g) * I + k] = (matrix.data[(d * I + k) * G + g] - zero.data[at]) * scale.data[at];
+        }
+      }
+    }
+    return w.constant(i === 1 ? 'W' : 'R', data, [D, G, I]);
+  });
+  const [x, , , ...others] = node.node.inputs;
+  w.write('LSTM', [x, ...weights, ...others.slice(0, 5)], node.node.outputs, new Map(node.node.attributes));
+}
+
 const EXPANSIONS: ReadonlyMap<string, (w: Writer) => void> = new Map([
   ['QuantizeLinear', quantizeLinear],
   ['DequantizeLinear', dequantizeLinear],
@@ -264,13 +302,18 @@ const EXPANSIONS: ReadonlyMap<string, (w: Writer) => void> = new Map([
   ['ConvInteger', convInteger],
 ]);
 
-/** Those that ONNX Runtime has under its own domain too, with the same meaning. */
-const MICROSOFT: ReadonlySet<string> = new Set(['QuantizeLinear', 'DequantizeLinear']);
+/** Those of ONNX Runtime's own domain, of which two mean what ONNX's mean. */
+const MICROSOFT: ReadonlyMap<string, (w: Writer) => void> = new Map([
+  ['QuantizeLinear', quantizeLinear],
+  ['DequantizeLinear', dequantizeLinear],
+  ['DynamicQuantizeLSTM', dynamicQuantizeLstm],
+]);
 
 /** Writes a quantised node as float ones, if it is one; says whether it did. */
 export function expandQuantized(node: NodeContext, translate: Translate): boolean {
   const { op, domain } = node.node;
-  const expand = domain === '' || (domain === 'com.microsoft' && MICROSOFT.has(op)) ? EXPANSIONS.get(op) : undefined;
+  const expansions = domain === '' ? EXPANSIONS : domain === 'com.microsoft' ? MICROSOFT : undefined;
+  const expand = expansions?.get(op);
   expand?.(new Writer(node, translate));
   return expand !== undefined;
 }

@@ -48,6 +48,13 @@ describe('models in other floating-point types', () => {
   );
 });
 
+it('quantized-lstm: weights of eight bits, signals of float32', async () => {
+  const { inputs, outputs } = numbersOf('quantized-lstm');
+  const stream = (await loadModel(path('quantized-lstm.onnx'))).createStream();
+  // ONNX Runtime rounds the signals to eight bits too.
+  expect(largestDifference(stream.run(inputs.x.data), outputs.y.data)).toBeLessThan(0.01);
+});
+
 const node = (
   op: string,
   inputs: string[],
