@@ -3,16 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type LoadOptions, loadModel } from '../../../src/index.js';
-import { integer, type ModelSpec, message, model, type NodeSpec, subgraph, tensor, text, value } from './writer.js';
+import { integer, type ModelSpec, message, model, node, subgraph, tensor, text, value } from './writer.js';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
-
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string | string[],
-  attributes: NodeSpec['attributes'] = {},
-): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
 
 const scalar = (name: string, one: bigint) => [
   integer(2, INT64),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadModel } from '../../../src/index.js';
 import { largestDifference } from '../../support/fixtures.js';
-import { type ModelSpec, model, type NodeSpec, tensor, value } from './writer.js';
+import { type ModelSpec, model, type NodeSpec, node, tensor, value } from './writer.js';
 
 interface Shaped {
   shape: number[];
@@ -54,13 +54,6 @@ it('quantized-lstm: weights of eight bits, signals of float32', async () => {
   // ONNX Runtime rounds the signals to eight bits too.
   expect(largestDifference(stream.run(inputs.x.data), outputs.y.data)).toBeLessThan(0.01);
 });
-
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string | string[],
-  attributes: NodeSpec['attributes'] = {},
-): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
 
 const load = (spec: ModelSpec) => loadModel(model(spec), { name: 'test.onnx' });
 

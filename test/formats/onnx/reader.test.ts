@@ -8,7 +8,7 @@ import { toFloat32 } from '../../../src/graph/tensor.js';
 import { evaluateReference } from '../../../src/ops/references.js';
 import { makePlan } from '../../../src/plan/plan.js';
 import { numbers } from '../../support/graphs.js';
-import { integer, type ModelSpec, message, model, type NodeSpec, tensor, text, value } from './writer.js';
+import { integer, type ModelSpec, message, model, type NodeSpec, node, tensor, text, value } from './writer.js';
 
 const read = (spec: ModelSpec): Graph => toGraph(parseModel(model(spec), 'test.onnx'), 'test.onnx');
 
@@ -25,13 +25,6 @@ const floats = (name: string, shape: number[], seed = 1) =>
   );
 const integers = (name: string, values: (number | bigint)[], shape = [values.length]) =>
   tensor(name, shape, values.map(BigInt));
-
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string | string[],
-  attributes: NodeSpec['attributes'] = {},
-): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
 
 /** Weights of a cell of 4 inputs and 3 units. */
 const cellWeights = (gates: number, directions = 1) => [

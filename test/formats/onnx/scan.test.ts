@@ -3,14 +3,7 @@ import { parseModel } from '../../../src/formats/onnx/model.js';
 import { toGraph } from '../../../src/formats/onnx/to-graph.js';
 import { writeNative } from '../../../src/formats/safetensors/write-native.js';
 import { loadModel } from '../../../src/index.js';
-import { type ModelSpec, model, type NodeSpec, subgraph, tensor, value } from './writer.js';
-
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string | string[],
-  attributes: NodeSpec['attributes'] = {},
-): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
+import { type ModelSpec, model, node, subgraph, tensor, value } from './writer.js';
 
 const load = (spec: ModelSpec) => loadModel(model(spec), { name: 'test.onnx' });
 

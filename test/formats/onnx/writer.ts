@@ -70,6 +70,14 @@ export interface NodeSpec {
   domain?: string;
 }
 
+/** A node without a name. */
+export const node = (
+  op: string,
+  inputs: string[],
+  outputs: string | string[],
+  attributes: NodeSpec['attributes'] = {},
+): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
+
 const nodeMessage = ({ op, inputs, outputs, attributes = {}, name = '', domain = '' }: NodeSpec): number[] =>
   message(
     1,
