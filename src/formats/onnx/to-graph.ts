@@ -1,8 +1,10 @@
 import { RivuletError } from '../../errors.js';
 import { checkGraph } from '../../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor, TIME } from '../../graph/graph.js';
+import { toFloat32 } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
-import { Axis, type Length, numberOf, type Role, resolve, showLengths } from '../lengths.js';
+import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
+import { nameAxes } from './axis-names.js';
 import { Builder, type Draft, NodeContext, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
@@ -234,7 +236,7 @@ class Translator {
       new Set(states.pairs.map(({ input }) => input)),
     );
     this.checkConsumed(drafts, states);
-    this.nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts);
+    nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts, this.file);
     for (const { initial } of states.pairs) if (initial) this.placeInitial(initial);
     for (const { name, value } of wanted) this.place(this.builder.materialize(value, { tensor: name }), value.name);
 
@@ -294,35 +296,6 @@ class Translator {
     return kept.reverse();
   }
 
-  /** Gives the axes that no cell spoke about their meaning: by their names, then by their places. */
-  private nameAxes(values: readonly Value[], drafts: readonly Draft[]): void {
-    for (const { name, shape } of values) {
-      for (const [place, length] of (shape ?? []).entries()) {
-        const axis = resolve(length);
-        if (typeof axis === 'number' || axis.role || axis.fixed !== undefined) continue;
-        const taken = new Set(shape!.map(resolve).map((other) => (typeof other === 'number' ? undefined : other.role)));
-        const role = guess(axis.label, place, taken);
-        if (role) {
-          axis.role = role;
-          continue;
-        }
-        const foreign = drafts.find(({ unknown }) => unknown);
-        if (foreign)
-          throw new RivuletError('UNSUPPORTED_OPERATOR', `operator ${foreign.op}`, {
-            file: this.file,
-            node: foreign.name,
-          });
-        throw new RivuletError('UNSUPPORTED_OPERATOR', 'An axis of unknown length', {
-          file: this.file,
-          tensor: name,
-          expected: `lengths, and at most one axis of time and one of batch`,
-          found: showLengths(shape!),
-          hint: `Say what it is when loading: shapes: { ${JSON.stringify(name)}: [...] }, or export the model with it fixed`,
-        });
-      }
-    }
-  }
-
   private write(draft: Draft, made: ReadonlySet<Value | undefined>): GraphNode {
     if (draft.op === 'LayerNormalization' && draft.outputs.length > 1) {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'LayerNormalization: outputs Mean and InvStdDev', {
@@ -366,8 +339,8 @@ class Translator {
   /** What a state begins with, as float32; integers in float32 are what they were. */
   private placeInitial({ constant, name }: Value): void {
     if (!constant) return;
-    const data = integersOf(constant);
-    this.place({ name, type: 'float32', constant: data ? floatTensor(name, data, constant.shape) : constant }, name);
+    const data = integersOf(constant) ?? toFloat32(constant);
+    this.tensors.set(name, floatTensor(name, data, constant.shape));
   }
 
   /** An input that became a state is read by whom it begins, and nobody else. */
@@ -428,15 +401,3 @@ class Translator {
 /** Signals are computed with as float32, whatever floating-point type the file gives them. */
 const signalType = (type: DataType): DataType =>
   type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type;
-
-const TIME_NAME =
-  /^(t|time|seq|sequence|len|length|frames?|steps?|chars?|tokens?)($|[_.\d]|len|length|steps?)|(_|[a-z])(len|length|steps?|frames)$/i;
-const BATCH_NAME = /^(n|b|bs|batch)($|[_.\d]|size)/i;
-
-function guess(label: string, place: number, taken: ReadonlySet<Role | undefined>): Role | undefined {
-  const free = (role: Role) => !taken.has(role);
-  if (BATCH_NAME.test(label) && free('N')) return 'N';
-  if (TIME_NAME.test(label) && free('T')) return 'T';
-  if (place === 0 && free('N')) return 'N';
-  return free('T') && place > 0 ? 'T' : free('N') ? 'N' : undefined;
-}
