@@ -4,6 +4,7 @@ import { type Files, type Neighbours, neighboursOf } from '../io/neighbours.js';
 import { decodeUtf8 } from '../io/utf8.js';
 import { type JsonObject, MAX_JSON_DEPTH_OF_MODELS, parseJson } from './json.js';
 import type { KerasArchitecture } from './keras/architecture.js';
+import type { OnnxOptions } from './onnx/options.js';
 import type { Architecture } from './pytorch/architecture.js';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors/container.js';
 import { holdsGraph, nativeGraph, readNative } from './safetensors/native.js';
@@ -15,7 +16,7 @@ export interface ReadModel {
 }
 
 /** What only some readers take. */
-export interface ReadOptions {
+export interface ReadOptions extends OnnxOptions {
   /** What weights leave open: an `Architecture` for a state dict, what `model.to_json()` gives for Keras's; or its JSON. */
   architecture?: Architecture | KerasArchitecture | string;
   /** The sequences that the model will be given hold no padding: the masks of a Keras model may be left out. */

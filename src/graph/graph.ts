@@ -79,6 +79,11 @@ export interface Graph {
   states: StatePair[];
   nodes: GraphNode[];
   tensors: Map<string, Tensor>;
+  /**
+   * Inputs of the file that were given once for all, and the values: what they decide is decided, but callers may go on
+   * giving them. No file keeps them.
+   */
+  fixed?: Readonly<Record<string, readonly number[]>>;
   /** Free text by key that travels with the model: a vocabulary, scalers, a licence. */
   metadata: Record<string, string>;
 }

@@ -9,6 +9,7 @@ import { poolingOperators } from './pooling.js';
 import { gemm, matMul } from './product.js';
 import { reductionOperators } from './reduction.js';
 import { OPERATORS } from './registry.js';
+import { timeOperators } from './time.js';
 
 /**
  * Every operator that runs: the core's, and those that only some graphs need, loaded when one does. Where a name stands
@@ -35,5 +36,6 @@ export const ALL_OPERATORS: Operators = new Map([
     trilu,
     dequantizeLinear,
     ...narrowOperators,
+    ...timeOperators,
   ].map((operator): [string, typeof operator] => [operator.op, operator]),
 ]);

@@ -35,6 +35,7 @@ import {
   unsqueezeReference,
 } from './shape.js';
 import { softmaxReference } from './softmax.js';
+import { timeStackReference, timeStepReference } from './time.js';
 
 const REFERENCES = new Map<string, Reference>([
   ['LSTM', lstmReference],
@@ -71,6 +72,9 @@ const REFERENCES = new Map<string, Reference>([
   ['Concat', concatReference],
   ['Slice', sliceReference],
   ['Identity', identityReference],
+  ['TimeStep', timeStepReference],
+  ['TimeStack', timeStackReference],
+  ['TimeLast', identityReference],
   ['Squeeze', squeezeReference],
   ['Unsqueeze', unsqueezeReference],
   ['Reshape', reshapeReference],

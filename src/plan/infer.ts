@@ -145,6 +145,7 @@ function followLastStep(
   lastStep: Set<string>,
 ): void {
   const cell = CELLS.has(node.op);
+  const makesLast = (i: number) => node.op === 'TimeLast' || (cell && i > 0 && hasTime(types.get(node.inputs[0])));
   const values = node.inputs.filter((name) => name !== '' && !graph.tensors.has(name));
   const last = values.find((name) => lastStep.has(name));
   if (last !== undefined && (cell || values.some((name) => hasTime(types.get(name))))) {
@@ -161,7 +162,7 @@ function followLastStep(
     );
   }
   for (const [i, name] of node.outputs.entries()) {
-    if (last !== undefined || (cell && i > 0 && hasTime(types.get(node.inputs[0])))) lastStep.add(name);
+    if (last !== undefined || makesLast(i)) lastStep.add(name);
   }
 }
 

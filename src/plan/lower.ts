@@ -83,6 +83,7 @@ class Lowerer {
       name: this.graph.name,
       inputs,
       outputs,
+      ...(this.graph.fixed ? { fixed: this.graph.fixed } : {}),
       layers,
       parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
       widths: this.widths,

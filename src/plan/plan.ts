@@ -89,6 +89,8 @@ export interface Plan {
   name: string;
   inputs: PlanPort[];
   outputs: PlanPort[];
+  /** Inputs that were given once for all, and nothing here needs any more. */
+  fixed?: Readonly<Record<string, readonly number[]>>;
   layers: PlanLayer[];
   parameters: number;
   values: PlanValue[];

@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import type { KerasArchitecture } from '../formats/keras/architecture.js';
+import type { OnnxOptions } from '../formats/onnx/options.js';
 import type { Architecture } from '../formats/pytorch/architecture.js';
 import { readModel, readModelSync } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
@@ -12,7 +13,7 @@ import type { NonFinite } from './engine.js';
 import { type Build, chooseBuild, compileKernels, type KernelSet, sortKernels } from './kernels.js';
 import { Model } from './model.js';
 
-export interface LoadOptions {
+export interface LoadOptions extends OnnxOptions {
   /**
    * Which build of the kernels: `auto` (the default) is the fastest that gives the same bits everywhere; or compiled
    * modules of one, for hosts that forbid compiling at run time: `simd.wasm`, or a list with `simd-tensor.wasm` too

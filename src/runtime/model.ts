@@ -3,6 +3,7 @@ import { BATCH, type DataType, type Dim, type Graph, TIME } from '../graph/graph
 import type { Plan, Planned, PlanPort } from '../plan/plan.js';
 import type { Channel } from './channel.js';
 import { Engine, type NonFinite } from './engine.js';
+import { isFixed } from './fixed.js';
 import { fingerprintOf } from './hash.js';
 import type { Build, KernelSet } from './kernels.js';
 import { format } from './snapshot.js';
@@ -114,7 +115,8 @@ export class Model {
     const { carried } = engine.plan;
     const begun = carried.filter(({ input }) => inputs[input] !== undefined);
     const begins = begun.map(({ input, shape }) => ({ name: input, shape }));
-    const sizes = bindSymbols([...engine.plan.inputs, ...begins], inputs);
+    const free = Object.entries(inputs).filter(([name, { data }]) => !isFixed(engine.plan, name, data));
+    const sizes = bindSymbols([...engine.plan.inputs, ...begins], Object.fromEntries(free));
     const steps = sizes.get(TIME) ?? 1;
     const n = sizes.get(BATCH) ?? 1;
     for (const channel of engine.inputs) {

@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import type { Engine } from './engine.js';
+import { isFixed } from './fixed.js';
 import type { Model } from './model.js';
 import { readSnapshot, writeSnapshot } from './snapshot.js';
 import { type Trace, Tracer } from './trace.js';
@@ -199,7 +200,9 @@ export class Stream {
     const { engine } = this;
     if (typeof inputs !== 'object' || inputs === null) throw unknownName('input', String(inputs), engine.plan.inputs);
     for (const name in inputs) {
-      if (!engine.inputs.some(({ port }) => port.name === name)) throw unknownName('input', name, engine.plan.inputs);
+      if (!takes(engine, name) && !isFixed(engine.plan, name, inputs[name])) {
+        throw unknownName('input', name, engine.plan.inputs);
+      }
     }
     for (const channel of engine.inputs) {
       const data = inputs[channel.port.name];
@@ -214,6 +217,12 @@ export class Stream {
     }
     return outputs;
   }
+}
+
+/** Whether an input has this name. A loop: a function for each name of each step would be an object. */
+function takes({ inputs }: Engine, name: string): boolean {
+  for (let i = 0; i < inputs.length; i++) if (inputs[i].port.name === name) return true;
+  return false;
 }
 
 function unknownName(what: string, found: string, ports: readonly { name: string }[]): RivuletError {

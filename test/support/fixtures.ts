@@ -38,6 +38,8 @@ export function loadFixture(name: string, kernels: Build = 'simd'): Promise<Mode
 export function largestDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   return Array.from(found).reduce((largest, value, i) => {
+    // NaN and infinities where they are expected are no difference.
+    if (Object.is(value, expected[i])) return largest;
     const difference = Math.abs(value - expected[i]) / Math.max(1, Math.abs(expected[i]));
     return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(largest, difference);
   }, 0);

@@ -3,14 +3,14 @@ import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { type Length, numberOf, pinAll, resolve, showLengths } from '../lengths.js';
-import type { OnnxNode } from './model.js';
+import type { OnnxGraph, OnnxNode } from './model.js';
 import { type Move, moveList, moveTensors } from './moves.js';
 import { clampInteger, integersOf, isZero } from './tensors.js';
 
 /** Numbers that may be moved while constants are folded, all together: a hostile file could ask for any amount. */
 export const MAX_FOLDED_ELEMENTS = 2 ** 24;
 /** Lengths that are followed as a list: far more than a shape has. */
-const MAX_ITEMS = 64;
+export const MAX_ITEMS = 64;
 
 /** A value of the file, and what is known of it before the graph runs. */
 export interface Value {
@@ -27,6 +27,10 @@ export interface Value {
   moved?: { inputs: Value[]; move: MoveOf };
   /** It is another value with zeros around it, so many before and behind each axis. */
   padded?: { x: Value; before: number[]; after: number[] };
+  /** An input of the file that holds no signal: of integers or truth values, and of no more than one for a sequence. */
+  choice?: true;
+  /** Integers of this type, which the graph holds as float32. */
+  whole?: DataType | undefined;
   /** It is the sequence of a forward cell's states, whose last one is this value. */
   last?: () => Value;
 }
@@ -36,6 +40,16 @@ export type MoveOf = (from: number[][], to: number[]) => Move;
 
 /** The move of operators that change the shape alone. */
 export const VIEW: MoveOf = (_, to) => ({ shape: to });
+
+/** A state that a Scan carries from step to step. */
+export interface Carried {
+  node: string;
+  /** What it begins with: an input of the file, or a constant; absent where that is zeros. */
+  initial?: Value | undefined;
+  /** The state as a step reads it, and its next value. */
+  input: Value;
+  output: Value;
+}
 
 /** A node that the graph will have, if anyone needs it. */
 export interface Draft {
@@ -54,6 +68,7 @@ export interface Draft {
 export class Builder {
   readonly values = new Map<string, Value>();
   readonly drafts: Draft[] = [];
+  readonly carried: Carried[] = [];
   private readonly names: Set<string>;
   private readonly nodeNames = new Set<string>();
   private readonly suffixes = new Map<string, number>();
@@ -64,13 +79,26 @@ export class Builder {
     /** Names that the file gives to values; none is made up a second time. */
     names: Iterable<string>,
     readonly file: string | undefined,
+    /** Names of what the graph gives. */
+    private readonly outputs: ReadonlySet<string> = new Set(),
   ) {
     this.names = new Set(names);
+  }
+
+  isOutput(name: string): boolean {
+    return this.outputs.has(name);
   }
 
   /** A name that no value has. */
   fresh(base: string): string {
     return unused(base, this.names, this.suffixes);
+  }
+
+  /** Hints at the option that would decide what an input of the file leaves open. */
+  fixable(): string | undefined {
+    const open = [...this.values.values()].filter(({ choice }) => choice).map(({ name }) => name);
+    if (open.length === 0) return undefined;
+    return `Fix what decides it when loading: constants: { ${open.map((name) => `${JSON.stringify(name)}: ...`).join(', ')} }`;
   }
 
   nodeName(base: string): string {
@@ -233,8 +261,12 @@ export class NodeContext {
   }
 
   integer(name: string, fallback: number): number {
-    const [value] = this.integers(name) ?? [fallback];
-    return value;
+    const values = this.integers(name) ?? [fallback];
+    if (values.length === 1) return values[0];
+    throw this.error('UNSUPPORTED_ATTRIBUTE', `${this.node.op}: attribute "${name}"`, {
+      expected: 'one integer',
+      found: `${values.length}`,
+    });
   }
 
   /** An integer or a list of them, the too large clamped. */
@@ -261,6 +293,16 @@ export class NodeContext {
     });
   }
 
+  graph(name: string): OnnxGraph {
+    const attribute = this.node.attributes.get(name);
+    this.read.add(name);
+    if (attribute?.kind === 'graph') return attribute.value;
+    throw this.error('INVALID_GRAPH', `${this.node.op}: attribute "${name}"`, {
+      expected: 'a graph',
+      found: attribute?.kind ?? 'nothing',
+    });
+  }
+
   /** Marks attributes as read that change nothing here. */
   ignore(...names: string[]): void {
     for (const name of names) this.read.add(name);
@@ -275,7 +317,7 @@ export class NodeContext {
       if (kind === 'int') entries.push([name, this.exact(name, value)]);
       else if (kind === 'ints') entries.push([name, value.map((item) => this.exact(name, item))]);
       // What no operator takes still has a name to be refused by.
-      else if (kind === 'tensor') entries.push([name, 'a tensor']);
+      else if (kind === 'tensor' || kind === 'graph') entries.push([name, `a ${kind}`]);
       else entries.push([name, value]);
     }
     return Object.fromEntries(entries);

@@ -1,9 +1,11 @@
-import type { DataType } from '../../graph/graph.js';
+import type { DataType, Tensor } from '../../graph/graph.js';
+import { elementCount, toFloat32 } from '../../graph/tensor.js';
 import { floatTensor } from '../constants.js';
 import { broadcastLengths, type Length, pin, resolve, showLengths, unify } from '../lengths.js';
-import type { NodeContext, Value } from './builder.js';
+import { MAX_ITEMS, type NodeContext, type Value } from './builder.js';
+import { numbersOf, tensorOf } from './fold.js';
 import { broadcastAll } from './tensor-operators.js';
-import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
+import { integersOf, isZero as isZeroTensor, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Translations of the operators that compute, and of those whose result the shapes decide. */
 
@@ -16,7 +18,7 @@ export function elementwise(node: NodeContext): void {
 
 /** Arithmetic: of lists of lengths now, of all else in the graph. */
 export function binary(node: NodeContext): void {
-  const [a, b] = [node.input(0), node.input(1)];
+  const [a, b] = heldAlike(node, node.input(0), node.input(1));
   const shape = a.shape && b.shape && broadcastLengths(a.shape, b.shape);
   if (a.shape && b.shape && !shape) {
     throw node.error('INVALID_GRAPH', `${node.node.op}: the operands do not fit`, {
@@ -28,8 +30,39 @@ export function binary(node: NodeContext): void {
     node.give(0, { type: a.type, shape: a.shape!.length < b.shape!.length ? b.shape : a.shape!, items });
     return;
   }
-  node.emit(node.node.op, [a, b], [node.give(0, { type: a.type, shape })], node.rest());
+  if (shape && simplified(node, a, b, shape)) return;
+  const whole = node.node.op === 'Div' ? undefined : a.whole && b.whole;
+  node.emit(node.node.op, [a, b], [node.give(0, { type: a.type, shape, whole })], node.rest());
 }
+
+/** Two operands of which one may be integers held as float32: a constant beside it is held so too. */
+function heldAlike(node: NodeContext, a: Value, b: Value): [Value, Value] {
+  const held = (value: Value, other: Value): Value => {
+    const numbers = other.whole && value.constant && integersOf(value.constant) ? numbersOf(node, value) : undefined;
+    if (!numbers) return value;
+    const name = node.builder.fresh(`${value.name}.float`);
+    return { ...node.builder.constant(floatTensor(name, numbers.data, numbers.shape)), whole: value.type };
+  };
+  return [held(a, b), held(b, a)];
+}
+
+/** Integers times zero, and a sum with zero: what exporters write so that an input is not left unused. */
+function simplified(node: NodeContext, a: Value, b: Value, shape: Length[]): boolean {
+  const { op } = node.node;
+  const isZero = ({ constant, fill, items }: Value) =>
+    constant ? items?.every((one) => one === 0) || isZeroScalar(constant) : fill === 0;
+  if (op === 'Mul' && a.type !== 'float32' && (isZero(a) || isZero(b))) {
+    node.give(0, { type: a.type, shape, fill: 0 });
+    return true;
+  }
+  const same = (value: Value) => showLengths(value.shape!) === showLengths(shape);
+  const other = (op === 'Add' || op === 'Sub') && isZero(b) ? a : op === 'Add' && isZero(a) ? b : undefined;
+  if (!other || other.constant || !same(other)) return false;
+  node.alias(0, other);
+  return true;
+}
+
+const isZeroScalar = (constant: Tensor) => elementCount(constant.shape) === 1 && isZeroTensor(constant);
 
 const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
   Add: (a, b) => a + b,
@@ -189,11 +222,7 @@ export function constant(node: NodeContext): void {
     const integers = attribute.kind === 'int' ? [attribute.value] : attribute.kind === 'ints' ? attribute.value : [];
     if ((key === 'value_int' && attribute.kind === 'int') || (key === 'value_ints' && attribute.kind === 'ints')) {
       const shape = key === 'value_int' ? [] : [integers.length];
-      return readTensor(
-        { name, type: 7, shape, floats: [], doubles: [], integers, strings: 0, external: false },
-        name,
-        builder.file,
-      );
+      return readTensor({ name, type: 7, shape, floats: [], doubles: [], integers, strings: 0 }, name, builder.file);
     }
     throw node.error('UNSUPPORTED_ATTRIBUTE', `Constant: attribute "${key}"`, { found: attribute.kind });
   };
@@ -223,20 +252,40 @@ export function constantOfShape(node: NodeContext): void {
       throw node.error('UNSUPPORTED_ATTRIBUTE', 'ConstantOfShape: attribute "value"', { found: attribute.kind });
     }
     const tensor = readTensor(attribute.value, node.builder.fresh(`${node.name}.value`), node.builder.file);
-    type = tensor.type;
-    fill = integersOf(tensor)?.[0] ?? (type === 'float32' ? viewOf(tensor.bytes).getFloat32(0, true) : undefined);
+    const integers = integersOf(tensor);
+    type = integers ? tensor.type : 'float32';
+    fill = (integers ?? toFloat32(tensor))[0];
   }
   if (!items) throw node.shapeless(node.input(0));
-  if (fill === undefined) {
-    throw node.unsupported('a value of this type', 'float32 or integers', type);
-  }
+  if (fill === undefined) throw node.error('INVALID_GRAPH', 'ConstantOfShape: no value');
   const wrong = items.find((length) => typeof length === 'number' && length < 0);
   if (wrong !== undefined)
     throw node.error('INVALID_GRAPH', 'ConstantOfShape: no shape', { found: showLengths(items) });
+  const lengths = items.map(resolve);
+  if (lengths.every((length) => typeof length === 'number') && elementCount(lengths) <= MAX_ITEMS) {
+    // Small enough to be a list of lengths, or a part of one.
+    const data = new Array<number>(elementCount(lengths)).fill(fill);
+    const name = node.node.outputs[0];
+    node.builder.define(name, node.builder.constant(tensorOf(name, type, data, lengths)));
+    return;
+  }
   node.give(0, { type, shape: items, fill });
 }
 
-const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Bits of integers, and whether they have a sign. */
+const INTEGERS: Partial<Record<DataType, readonly [number, boolean]>> = {
+  uint8: [8, false],
+  int8: [8, true],
+  int16: [16, true],
+  int32: [32, true],
+  int64: [64, true],
+};
+
+/** Whether a type has every integer of another. */
+function holds(type: DataType, other: DataType): boolean {
+  const [mine, theirs] = [INTEGERS[type], INTEGERS[other]];
+  return mine !== undefined && theirs !== undefined && (type === other || (mine[1] && mine[0] > theirs[0]));
+}
 
 const WIDTH: Partial<Record<DataType, number>> = { bfloat16: 1, float16: 1, float32: 2, float64: 3 };
 
@@ -257,6 +306,16 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     node.alias(0, x);
     return;
   }
+  if (x.whole && to && (wide || (holds(to, x.whole) && !x.constant))) {
+    node.alias(0, x);
+    return;
+  }
+  if (x.items && to === 'bool') {
+    // A length is never below 1, whatever it is.
+    const items = x.items.map((length) => Number(pin(length) !== 0));
+    node.give(0, { type: to, shape: x.shape, items });
+    return;
+  }
   if (x.items && (to === 'int64' || to === 'int32')) {
     node.give(0, { type: to, shape: x.shape, items: x.items });
     return;
@@ -269,12 +328,16 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     node.alias(0, x);
     return;
   }
-  if (x.constant && to === 'float32' && integersOf(x.constant)) {
-    const shape = x.constant.shape;
-    node.builder.define(
-      node.node.outputs[0],
-      node.builder.constant(floatTensor(node.node.outputs[0], integersOf(x.constant)!, shape)),
-    );
+  const numbers = to && (x.constant || x.items) ? numbersOf(node, x) : undefined;
+  if (numbers && to && (!wide || !narrow)) {
+    const data = wide ? numbers.data : Array.from(numbers.data, to === 'bool' ? (n) => Number(n !== 0) : Math.trunc);
+    const name = node.node.outputs[0];
+    node.builder.define(name, node.builder.constant(tensorOf(name, to, data, numbers.shape)));
+    return;
+  }
+  // Signals are float32 whatever the file calls them; only an output that is narrower would be another number.
+  if (wide && narrow && !x.constant && (wide >= narrow || !node.builder.isOutput(node.node.outputs[0]))) {
+    node.alias(0, x);
     return;
   }
   if (integers && !x.constant && (to === 'int64' || to === 'int32')) {

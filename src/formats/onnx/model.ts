@@ -41,7 +41,8 @@ export type OnnxAttribute =
   | { kind: 'string'; value: string }
   | { kind: 'strings'; value: string[] }
   | { kind: 'tensor'; value: OnnxTensor }
-  /** A subgraph, a list of tensors, a type ...: named, and read by nobody. */
+  | { kind: 'graph'; value: OnnxGraph }
+  /** A list of tensors, a type ...: named, and read by nobody. */
   | { kind: 'other'; value: string };
 
 export interface OnnxTensor {
@@ -56,7 +57,15 @@ export interface OnnxTensor {
   /** int32_data, int64_data or uint64_data. */
   integers: bigint[];
   strings: number;
-  external: boolean;
+  /** Where the bytes lie, if in another file. */
+  external?: ExternalData;
+}
+
+/** A part of a file beside the model's; without a length, all from the offset on. */
+export interface ExternalData {
+  location: string;
+  offset: number;
+  length?: number;
 }
 
 export interface OnnxValueInfo {
@@ -85,7 +94,7 @@ const ATTRIBUTE_KINDS: Record<number, string> = {
   2: 'int',
   3: 'string',
   4: 'tensor',
-  5: 'a graph',
+  5: 'graph',
   6: 'floats',
   7: 'ints',
   8: 'strings',
@@ -98,6 +107,9 @@ const ATTRIBUTE_KINDS: Record<number, string> = {
 };
 
 class Parser {
+  /** Nodes so far, those of subgraphs included. */
+  private nodes = 0;
+
   constructor(private readonly file: string | undefined) {}
 
   model(message: WireMessage): OnnxModel {
@@ -143,8 +155,10 @@ class Parser {
   private graph(message: WireMessage): OnnxGraph {
     const graph: OnnxGraph = { name: '', nodes: [], initializers: [], inputs: [], outputs: [], sparse: [] };
     while (message.next()) {
-      if (message.field === 1) this.add('nodes', graph.nodes, this.node(message.message('a node')), GRAPH_LIMITS.nodes);
-      else if (message.field === 2) graph.name = message.text();
+      if (message.field === 1) {
+        this.checkLimit('nodes', ++this.nodes, GRAPH_LIMITS.nodes);
+        graph.nodes.push(this.node(message.message('a node')));
+      } else if (message.field === 2) graph.name = message.text();
       else if (message.field === 5) {
         this.add('tensors', graph.initializers, this.tensor(message.message('a tensor')), GRAPH_LIMITS.tensors);
       } else if (message.field === 11) {
@@ -182,6 +196,7 @@ class Parser {
     let int = 0n;
     let string = '';
     let tensor: OnnxTensor | undefined;
+    let graph: OnnxGraph | undefined;
     const floats: number[] = [];
     const ints: bigint[] = [];
     const strings: string[] = [];
@@ -194,6 +209,7 @@ class Parser {
       else if (field === 3) int = message.int64();
       else if (field === 4) string = message.text();
       else if (field === 5) tensor = this.tensor(message.message('a tensor'));
+      else if (field === 6) graph = this.graph(message.message('a graph'));
       else if (field === 7) message.floats(floats);
       else if (field === 8) message.integers(ints);
       else if (field === 9) strings.push(message.text());
@@ -219,6 +235,9 @@ class Parser {
       case 'tensor':
         if (!tensor) throw message.wrong('a tensor', 'none');
         return [name, { kind, value: tensor }];
+      case 'graph':
+        if (!graph) throw message.wrong('a graph', 'none');
+        return [name, { kind, value: graph }];
       case undefined:
         throw message.wrong('a type of attribute', `${type}`);
       default:
@@ -236,8 +255,9 @@ class Parser {
       doubles: [],
       integers: [],
       strings: 0,
-      external: false,
     };
+    const entries = new Map<string, string>();
+    let external = false;
     while (message.next()) {
       const { field } = message;
       if (field === 1) message.integers(dims);
@@ -251,8 +271,12 @@ class Parser {
       } else if (field === 8) tensor.name = message.text();
       else if (field === 9) tensor.raw = message.content();
       else if (field === 10) message.doubles(tensor.doubles);
-      else if (field === 14) tensor.external = message.integer() === 1;
+      else if (field === 13) {
+        const [key, value] = this.entry(message.message('a part of external data'));
+        entries.set(key, value);
+      } else if (field === 14) external = message.integer() === 1;
     }
+    if (external) tensor.external = externalData(message, entries);
     const wrong = dims.find((dim) => dim < 0n || dim > Number.MAX_SAFE_INTEGER);
     if (wrong !== undefined) throw message.wrong('lengths from 0 to 2^53 - 1', `${wrong}`);
     this.checkLimit('dims', dims.length, GRAPH_LIMITS.rank);
@@ -320,4 +344,18 @@ class Parser {
       found: `${found}`,
     });
   }
+}
+
+/** The keys of external data, all text. A checksum is of the whole other file, and nothing here depends on it. */
+function externalData(message: WireMessage, entries: ReadonlyMap<string, string>): ExternalData {
+  const location = entries.get('location');
+  if (location === undefined) throw message.wrong('a location of external data', 'none');
+  const count = (key: string): number | undefined => {
+    const text = entries.get(key);
+    if (text === undefined) return undefined;
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw message.wrong(`a count as the ${key} of external data`, JSON.stringify(text.slice(0, 40)));
+  };
+  const length = count('length');
+  return { location, offset: count('offset') ?? 0, ...(length === undefined ? {} : { length }) };
 }

@@ -1,5 +1,8 @@
 import type { Graph } from '../../graph/graph.js';
+import { type Neighbours, neighboursOf } from '../../io/neighbours.js';
+import { readExternal } from './external.js';
 import { parseModel } from './model.js';
+import type { OnnxOptions } from './options.js';
 import { toGraph } from './to-graph.js';
 
 /** Tags of ModelProto's fields that may follow ir_version. */
@@ -14,9 +17,17 @@ export function looksLikeOnnx(bytes: Uint8Array): boolean {
  * Reads an ONNX model into a graph that `checkGraph` has passed. Weights are views of `bytes`, so leave it unchanged.
  *
  * @param file path or URL to name in errors.
+ * @param neighbours gives the files that hold weights beside this one.
  * @throws RivuletError `INVALID_FILE`, `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR`, `UNSUPPORTED_ATTRIBUTE`,
- *   `LIMIT_EXCEEDED`. Operators that do not run are left to the planner, which names them.
+ *   `LIMIT_EXCEEDED`, `INVALID_OPTION`. Operators that do not run are left to the planner, which names them.
  */
-export function readOnnx(bytes: Uint8Array, file?: string): Graph {
-  return toGraph(parseModel(bytes, file), file);
+export async function readOnnx(
+  bytes: Uint8Array,
+  file?: string,
+  options: OnnxOptions = {},
+  neighbours: Neighbours = neighboursOf(undefined),
+): Promise<Graph> {
+  const model = parseModel(bytes, file);
+  await readExternal(model, neighbours, file);
+  return toGraph(model, file, options);
 }

@@ -1,7 +1,7 @@
 import { RivuletError } from '../../errors.js';
 
-/** Messages inside messages. ONNX's own fields, subgraphs apart, reach seven. */
-export const MAX_MESSAGE_DEPTH = 16;
+/** Messages inside messages. ONNX's own fields reach seven, and each subgraph is three deeper. */
+export const MAX_MESSAGE_DEPTH = 40;
 
 /** How a field's content is written. Groups (3 and 4) are a form that ONNX never had, and are refused. */
 const VARINT = 0;

@@ -31,7 +31,7 @@ function move(
     node.builder.define(name, known);
     return;
   }
-  emit(node.give(output, { type: inputs[0].type, shape, moved: { inputs, move: how } }));
+  emit(node.give(output, { type: inputs[0].type, shape, whole: inputs[0].whole, moved: { inputs, move: how } }));
 }
 
 /** A change of shape that leaves every number where it is. */
@@ -234,7 +234,7 @@ function cut(node: NodeContext, x: Value, { axis, start, length, step }: Cut, ou
   const { builder } = node;
   const name = output === undefined ? builder.fresh(`${x.name}.slice`) : node.node.outputs[output];
   const known = builder.move(name, [x], shape, how);
-  const y: Value = known ?? { name, type: x.type, shape, moved: { inputs: [x], move: how } };
+  const y: Value = known ?? { name, type: x.type, shape, whole: x.whole, moved: { inputs: [x], move: how } };
   if (!known) {
     const bound = (label: string, value: number): Value =>
       builder.constant(integerTensor(builder.fresh(`${name}.${label}`), [value]));

@@ -1,8 +1,8 @@
 import { RivuletError } from '../../errors.js';
 import type { StatePair } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
-import { type Length, resolve } from '../lengths.js';
-import type { Value } from './builder.js';
+import { type Length, resolve, showLengths } from '../lengths.js';
+import type { Carried, Value } from './builder.js';
 import type { InitialState } from './cell-operators.js';
 import { moveList } from './moves.js';
 
@@ -20,6 +20,8 @@ export interface Port {
 export interface Pair {
   input: Value;
   output: Value;
+  /** What it begins with; zeros where absent. */
+  initial?: Value;
 }
 
 export interface FoundStates {
@@ -38,12 +40,16 @@ export interface FoundStates {
 export function findStates(
   values: Iterable<Value>,
   initial: readonly InitialState[],
+  carried: readonly Carried[],
   inputs: readonly Port[],
   outputs: readonly Port[],
+  told: Readonly<Record<string, string>>,
   file: string | undefined,
 ): FoundStates {
   const found: FoundStates = { pairs: [], inputs: new Set(), outputs: new Set() };
   if (initial.length > 0) pairByCells(found, traceAll(values, initial, inputs), initial, inputs, outputs, file);
+  for (const one of carried) pairByScan(found, one, inputs, outputs, file);
+  pairByOption(found, inputs, outputs, told, file);
   pairByNames(found, inputs, outputs);
   return found;
 }
@@ -137,19 +143,58 @@ function pairByCells(
       });
     if (!output) {
       const [first] = uses;
-      throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state comes in, and no output is the state after it', {
-        file,
-        node: initial[first].node,
-        tensor: input.name,
-        expected: `an output that holds "${initial[first].final.name}" as "${input.name}" holds the state`,
-        found: outputs.map(({ name }) => name).join(', '),
-        hint: 'Export the model with the final states as outputs, or without initial states (they are zeros then)',
-      });
+      throw lostState(initial[first].node, input.name, initial[first].final.name, outputs, file);
     }
     found.inputs.add(input.name);
     found.outputs.add(output.name);
     for (const i of uses) found.pairs.push({ input: initial[i].value, output: initial[i].final });
   }
+}
+
+function lostState(
+  node: string,
+  input: string,
+  final: string,
+  outputs: readonly Port[],
+  file: string | undefined,
+): RivuletError {
+  return new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state comes in, and no output is the state after it', {
+    file,
+    node,
+    tensor: input,
+    expected: `an output that holds "${final}" as "${input}" holds the state`,
+    found: outputs.map(({ name }) => name).join(', '),
+    hint: 'Export the model with the final states as outputs, or without initial states (they are zeros then)',
+  });
+}
+
+/** The state of a Scan, which begins with zeros, a constant, or an input that the graph gives back after the last step. */
+function pairByScan(
+  found: FoundStates,
+  { node, initial, input, output }: Carried,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  file: string | undefined,
+): void {
+  if (!initial || initial.constant) {
+    found.pairs.push({ input, output, ...(initial ? { initial } : {}) });
+    return;
+  }
+  const port = inputs.find(({ value }) => value === initial);
+  const next = outputs.find(({ value }) => value === output);
+  if (!port || found.inputs.has(port.name)) {
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'Scan: an initial state is computed', {
+      file,
+      node,
+      tensor: initial.name,
+      expected: 'a constant, or an input of its own',
+      found: port ? 'the input of another state' : 'a value that other nodes make',
+    });
+  }
+  if (!next) throw lostState(node, port.name, output.name, outputs, file);
+  // The stream and model.run know the state by the name that it comes in by.
+  input.name = port.name;
+  pair(found, { name: port.name, value: input }, next);
 }
 
 /** Names that say state; a signal that comes in and goes out in the same shape must not be taken for one. */
@@ -166,6 +211,45 @@ function nextNames(name: string): string[] {
     .concat(['new_', 'next_', 'out_', 'output_', 'final_'].flatMap((start) => [start + name, start + before]));
 }
 
+/** Pairs that somebody told; what the cells say already must be the same. */
+function pairByOption(
+  found: FoundStates,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  told: Readonly<Record<string, string>>,
+  file: string | undefined,
+): void {
+  for (const [name, next] of Object.entries(told)) {
+    const input = inputs.find((port) => port.name === name);
+    const output = outputs.find((port) => port.name === next);
+    // Those of the cells keep the numbers themselves.
+    if (found.inputs.has(name) && found.outputs.has(next)) continue;
+    if (
+      input &&
+      output &&
+      !found.inputs.has(name) &&
+      !found.outputs.has(next) &&
+      sameShape(input.value, output.value)
+    ) {
+      pair(found, input, output);
+      continue;
+    }
+    const shapeOf = (port: Port | undefined) => (port?.value.shape ? showLengths(port.value.shape) : 'nothing known');
+    throw new RivuletError('INVALID_OPTION', `states: "${name}" does not become "${next}"`, {
+      file,
+      tensor: name,
+      expected: 'an input and an output of one shape, of no other state',
+      found: `${shapeOf(input)} and ${shapeOf(output)}`,
+    });
+  }
+}
+
+function pair(found: FoundStates, input: Port, output: Port): void {
+  found.inputs.add(input.name);
+  found.outputs.add(output.name);
+  found.pairs.push({ input: input.value, output: output.value });
+}
+
 function pairByNames(found: FoundStates, inputs: readonly Port[], outputs: readonly Port[]): void {
   for (const { name, value } of inputs) {
     if (found.inputs.has(name) || value.type !== 'float32' || !STATE.test(name)) continue;
@@ -174,9 +258,7 @@ function pairByNames(found: FoundStates, inputs: readonly Port[], outputs: reado
       (output) => names.has(output.name) && !found.outputs.has(output.name) && sameShape(value, output.value),
     );
     if (fits.length !== 1) continue;
-    found.inputs.add(name);
-    found.outputs.add(fits[0].name);
-    found.pairs.push({ input: value, output: fits[0].value });
+    pair(found, { name, value }, fits[0]);
   }
 }
 
@@ -184,6 +266,6 @@ const sameShape = (a: Value, b: Value): boolean =>
   a.shape !== undefined && a.shape.length === b.shape?.length && rowShape(a.shape).join() === rowShape(b.shape).join();
 
 /** A pair as the graph has it, its shape written out. */
-export function statePair({ input, output }: Pair, shape: StatePair['shape']): StatePair {
-  return { input: input.name, output: output.name, type: 'float32', shape };
+export function statePair({ input, output, initial }: Pair, shape: StatePair['shape']): StatePair {
+  return { input: input.name, output: output.name, type: 'float32', shape, ...(initial && { initial: initial.name }) };
 }

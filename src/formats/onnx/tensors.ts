@@ -46,15 +46,6 @@ export function readTensor(stored: OnnxTensor, name: string, file: string | unde
       found: typeName(stored.type),
     });
   }
-  if (stored.external) {
-    throw new RivuletError('INVALID_FILE', 'The weights lie in another file', {
-      file,
-      tensor: name,
-      expected: 'weights inside the model file',
-      found: 'external data',
-      hint: 'Save the model anew with its weights inside: onnx.save_model(model, path, save_as_external_data=False)',
-    });
-  }
   const length = byteLength(type, shape);
   const lists = [stored.floats, stored.doubles, stored.integers].filter((list) => list.length > 0);
   const wrong = (expected: string, found: string) =>
@@ -72,7 +63,7 @@ export function readTensor(stored: OnnxTensor, name: string, file: string | unde
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
   const size = bytesPerElement(type);
-  for (let i = 0; i < count; i++) store(view, i * size, type, numbers[i]);
+  for (let i = 0; i < count; i++) storeNumber(view, i * size, type, numbers[i]);
   return { name, type, shape, bytes };
 }
 
@@ -83,7 +74,8 @@ function listOf(stored: OnnxTensor, type: DataType): readonly (number | bigint)[
   return stored.integers;
 }
 
-function store(view: DataView, at: number, type: DataType, value: number | bigint): void {
+/** Writes one number of a tensor; float16 and bfloat16 as their bit patterns. */
+export function storeNumber(view: DataView, at: number, type: DataType, value: number | bigint): void {
   if (type === 'float32') view.setFloat32(at, Number(value), true);
   else if (type === 'float64') view.setFloat64(at, Number(value), true);
   else if (type === 'int64') view.setBigInt64(at, BigInt(value), true);

@@ -1,18 +1,28 @@
 import { RivuletError } from '../../errors.js';
 import { checkGraph } from '../../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor, TIME } from '../../graph/graph.js';
-import { integerTensor } from '../constants.js';
-import { Axis, type Length, numberOf, type Role, resolve, showLengths } from '../lengths.js';
+import { toFloat32 } from '../../graph/tensor.js';
+import { floatTensor, integerTensor } from '../constants.js';
+import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
+import { nameAxes } from './axis-names.js';
 import { Builder, type Draft, NodeContext, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
-import type { OnnxGraph, OnnxModel, OnnxValueInfo } from './model.js';
+import { type Inline, ifElse, loop, scan } from './control.js';
+import { fold } from './fold.js';
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
-import { findStates, type Port, statePair } from './states.js';
-import { readTensor, typeName, typeOf } from './tensors.js';
+import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
+import { inOrder, namesRead } from './order.js';
+import { expandQuantized, type Translate } from './quantized.js';
+import { type FoundStates, findStates, type Port, statePair } from './states.js';
+import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
 /** Versions of ONNX's operator set whose meaning the reader knows. */
 export const OPSETS = { oldest: 7, newest: 28 } as const;
+
+/** The operator set in whose words quantised operators are written out. */
+const EXPANSION_OPSET = 13;
 
 /** Operators that the planner has and ONNX has not. */
 const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
@@ -20,10 +30,10 @@ const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
 /**
  * Makes a graph of an ONNX model: constants folded, lengths followed, time and batch found, states paired.
  * @throws RivuletError `INVALID_FILE`, `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR`, `UNSUPPORTED_ATTRIBUTE`,
- *   `LIMIT_EXCEEDED`.
+ *   `LIMIT_EXCEEDED`, `INVALID_OPTION`.
  */
-export function toGraph(model: OnnxModel, file?: string): Graph {
-  return new Translator(model, file).translate();
+export function toGraph(model: OnnxModel, file?: string, options: OnnxOptions = {}): Graph {
+  return new Translator(model, file, options).translate();
 }
 
 class Translator {
@@ -33,33 +43,92 @@ class Translator {
   private readonly inputs: Port[] = [];
   private readonly inputValues = new Set<Value>();
   private readonly tensors = new Map<string, Tensor>();
+  /** What stands around the body of a Scan, while it is translated. */
+  private surroundings: ReadonlySet<string> | undefined;
+  /** Inputs that were given once for all. */
+  private readonly fixed: Record<string, number[]> = {};
 
   constructor(
     private readonly model: OnnxModel,
     private readonly file: string | undefined,
+    private readonly options: OnnxOptions,
   ) {
     this.graph = model.graph;
-    const { inputs, initializers, nodes } = this.graph;
+    const { inputs, initializers, nodes, outputs } = this.graph;
     const named = [...inputs, ...initializers].map(({ name }) => name);
-    this.builder = new Builder([...named, ...nodes.flatMap(({ outputs }) => outputs)], file);
+    const given = new Set(outputs.map(({ name }) => name));
+    this.builder = new Builder([...named, ...nodes.flatMap(({ outputs }) => outputs)], file, given);
   }
 
   translate(): Graph {
     const opset = this.opset();
-    this.readWeights();
+    this.readWeights(this.graph, new Map());
     this.readInputs();
-    for (const [index, node] of this.graph.nodes.entries()) {
+    this.translateNodes(this.graph.nodes, opset, new Map());
+    return this.finish();
+  }
+
+  /** @param renames what values of subgraphs are called in the graph, where they stand beside all others. */
+  private translateNodes(nodes: readonly OnnxNode[], opset: number, renames: ReadonlyMap<string, string>): void {
+    const renamed = (name: string) => renames.get(name) ?? name;
+    for (const [index, stored] of inOrder(nodes).entries()) {
+      const node = { ...stored, inputs: stored.inputs.map(renamed), outputs: stored.outputs.map(renamed) };
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
-      if (node.domain === '' && CELLS.has(node.op)) cell(context, this.initial);
-      else if (node.domain === '' && node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
-      else {
-        const translation = node.domain === '' ? TRANSLATIONS.get(node.op) : undefined;
-        if (translation) translation(context);
-        else this.leave(context);
-      }
+      const inline: Inline = (graph, inputs) => this.inline(graph, inputs, opset, renames);
+      if (this.surroundings) this.checkStep(context);
+      const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
+      if (expandQuantized(context, translate)) continue;
+      if (node.domain !== '') this.leave(context);
+      else if (fold(context)) continue;
+      else if (CELLS.has(node.op)) cell(context, this.initial);
+      else if (node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
+      else if (node.op === 'If') ifElse(context, inline);
+      else if (node.op === 'Scan') this.scanTime(context, inline);
+      else if (node.op === 'Loop') loop(context);
+      else (TRANSLATIONS.get(node.op) ?? ((one) => this.leave(one)))(context);
     }
-    return this.finish();
+  }
+
+  /** A Scan's body stands in the graph of one step, where no sequence is seen whole and no other Scan runs. */
+  private scanTime(node: NodeContext, inline: Inline): void {
+    if (this.surroundings) throw node.unsupported('a Scan inside another', 'one', 'Scan');
+    scan(node, (graph, inputs) => {
+      this.surroundings = new Set(this.builder.values.keys());
+      const made = inline(graph, inputs);
+      this.surroundings = undefined;
+      return made;
+    });
+  }
+
+  /** Refuses what the body of a Scan may not hold. */
+  private checkStep(node: NodeContext): void {
+    if (CELLS.has(node.node.op)) throw node.unsupported('a cell inside a Scan', 'one after the other', node.node.op);
+    for (const name of node.node.inputs) {
+      const shape = this.surroundings?.has(name) ? this.builder.values.get(name)?.shape : undefined;
+      if (!shape?.map(resolve).some((length) => typeof length !== 'number' && length.role === 'T')) continue;
+      throw node.unsupported('a step reads a whole sequence', 'sequences that the Scan takes apart', name);
+    }
+  }
+
+  /** The nodes of a subgraph, which sees all that its surroundings made. */
+  private inline(
+    graph: OnnxGraph,
+    inputs: readonly Value[],
+    opset: number,
+    outer: ReadonlyMap<string, string>,
+  ): Value[] {
+    const renames = new Map(outer);
+    for (const [i, { name }] of graph.inputs.entries()) if (inputs[i]) renames.set(name, inputs[i].name);
+    const made = [...graph.initializers.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)];
+    for (const name of made) if (name !== '') renames.set(name, this.builder.fresh(name));
+    this.readWeights(graph, renames);
+    this.translateNodes(graph.nodes, opset, renames);
+    return graph.outputs.map(({ name }) => {
+      const value = this.builder.values.get(renames.get(name) ?? name);
+      if (value) return value;
+      throw new RivuletError('INVALID_GRAPH', 'An output that no node makes', { file: this.file, tensor: name });
+    });
   }
 
   private opset(): number {
@@ -74,9 +143,9 @@ class Translator {
   }
 
   /** Initializers that some node or output names; the others are nothing to the model. */
-  private readWeights(): void {
-    const { nodes, outputs, initializers, sparse } = this.graph;
-    const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...outputs.map(({ name }) => name)]);
+  private readWeights(graph: OnnxGraph, renames: ReadonlyMap<string, string>): void {
+    const { initializers, sparse } = graph;
+    const used = namesRead(graph);
     const hidden = sparse.find((name) => used.has(name));
     if (hidden !== undefined) {
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'Weights that are stored sparse', {
@@ -87,32 +156,41 @@ class Translator {
     }
     for (const stored of initializers) {
       if (!used.has(stored.name)) continue;
-      this.builder.define(stored.name, this.builder.constant(readTensor(stored, stored.name, this.file)));
+      const name = renames.get(stored.name) ?? stored.name;
+      this.builder.define(name, this.builder.constant(readTensor(stored, name, this.file)));
     }
   }
 
   private readInputs(): void {
     const weights = new Set(this.graph.initializers.map(({ name }) => name));
+    // Old files list every weight among the inputs too.
+    const inputs = this.graph.inputs.filter(({ name }) => !weights.has(name));
+    const names = ({ name }: { name: string }) => name;
+    checkOptions(this.options, inputs.map(names), this.graph.outputs.map(names), this.file);
+    const { constants = {}, shapes = {} } = this.options;
     const axes = new Map<string, Axis>();
-    for (const { name, type, shape } of this.graph.inputs) {
-      // Old files list every weight among the inputs too.
-      if (weights.has(name)) continue;
-      const known = typeOf(type);
-      if (!known || !shape) {
-        throw new RivuletError('UNSUPPORTED_OPERATOR', known ? 'An input without a shape' : 'An input of this type', {
+    for (const info of inputs) {
+      const { name } = info;
+      const type = typeOf(info.type);
+      const fixed = Object.hasOwn(constants, name) ? constants[name] : undefined;
+      if (type && fixed !== undefined) {
+        const constant = fixedInput(info, type, fixed, this.file);
+        this.builder.define(name, this.builder.constant(constant));
+        this.fixed[name] = typeof fixed === 'number' ? [fixed] : Array.from(fixed);
+        continue;
+      }
+      const shape = inputLengths(info, Object.hasOwn(shapes, name) ? shapes[name] : undefined, axes, this.file);
+      if (!type || !shape) {
+        throw new RivuletError('UNSUPPORTED_OPERATOR', type ? 'An input without a shape' : 'An input of this type', {
           file: this.file,
           tensor: name,
-          expected: known ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
-          found: known ? 'none' : typeName(type),
+          expected: type ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
+          found: type ? 'none' : typeName(info.type),
+          hint: type && `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }`,
         });
       }
-      const lengths = shape.map((dim): Length => {
-        if (typeof dim === 'number') return new Axis('', dim);
-        const axis = (dim !== undefined && axes.get(dim)) || new Axis(dim ?? '');
-        if (dim !== undefined) axes.set(dim, axis);
-        return axis;
-      });
-      const value: Value = { name, type: known, shape: lengths };
+      const value: Value = { name, type: signalType(type), shape };
+      if (value.type !== 'float32') value.choice = true;
       this.builder.define(name, value);
       this.inputs.push({ name, value });
       this.inputValues.add(value);
@@ -139,7 +217,15 @@ class Translator {
     });
     for (const output of outputs) this.checkDeclared(output.value, output.info);
     const all = this.valuesInOrder();
-    const states = findStates(all, this.initial, this.inputs, outputs, this.file);
+    const states = findStates(
+      all,
+      this.initial,
+      this.builder.carried,
+      this.inputs,
+      outputs,
+      this.options.states ?? {},
+      this.file,
+    );
     const kept = outputs.filter(({ name }) => !states.outputs.has(name));
     // A model that gives nothing but its states gives them.
     const wanted = kept.length > 0 ? kept : outputs;
@@ -149,7 +235,9 @@ class Translator {
       [...wanted.map(({ value }) => value), ...states.pairs.map(({ output }) => output)],
       new Set(states.pairs.map(({ input }) => input)),
     );
-    this.nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts);
+    this.checkConsumed(drafts, states);
+    nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts, this.file);
+    for (const { initial } of states.pairs) if (initial) this.placeInitial(initial);
     for (const { name, value } of wanted) this.place(this.builder.materialize(value, { tensor: name }), value.name);
 
     const made = new Set(drafts.flatMap(({ outputs }) => outputs));
@@ -160,7 +248,11 @@ class Translator {
         const label = this.builder.nodeName(name);
         nodes.push({ name: label, op: 'Identity', inputs: [value.name], outputs: [name], attributes: {} });
       }
-      return { name, type: this.outputType(info), shape: this.dims(value.shape ?? this.declared(info)) };
+      return {
+        name,
+        type: value.whole ? 'float32' : this.outputType(info),
+        shape: this.dims(value.shape ?? this.declared(info)),
+      };
     });
     const graph: Graph = {
       name: this.graph.name,
@@ -170,6 +262,7 @@ class Translator {
       nodes,
       tensors: this.tensors,
       metadata: this.metadata(),
+      ...(Object.keys(this.fixed).length > 0 ? { fixed: this.fixed } : {}),
     };
     graph.nodes = checkGraph(graph, this.file);
     return graph;
@@ -201,35 +294,6 @@ class Translator {
       kept.push(draft);
     }
     return kept.reverse();
-  }
-
-  /** Gives the axes that no cell spoke about their meaning: by their names, then by their places. */
-  private nameAxes(values: readonly Value[], drafts: readonly Draft[]): void {
-    for (const { name, shape } of values) {
-      for (const [place, length] of (shape ?? []).entries()) {
-        const axis = resolve(length);
-        if (typeof axis === 'number' || axis.role || axis.fixed !== undefined) continue;
-        const taken = new Set(shape!.map(resolve).map((other) => (typeof other === 'number' ? undefined : other.role)));
-        const role = guess(axis.label, place, taken);
-        if (role) {
-          axis.role = role;
-          continue;
-        }
-        const foreign = drafts.find(({ unknown }) => unknown);
-        if (foreign)
-          throw new RivuletError('UNSUPPORTED_OPERATOR', `operator ${foreign.op}`, {
-            file: this.file,
-            node: foreign.name,
-          });
-        throw new RivuletError('UNSUPPORTED_OPERATOR', 'An axis of unknown length', {
-          file: this.file,
-          tensor: name,
-          expected: `lengths, and at most one axis of time and one of batch`,
-          found: showLengths(shape!),
-          hint: 'Export the model with this axis fixed',
-        });
-      }
-    }
   }
 
   private write(draft: Draft, made: ReadonlySet<Value | undefined>): GraphNode {
@@ -272,6 +336,28 @@ class Translator {
     if (constant) this.tensors.set(name, constant.name === name ? constant : { ...constant, name });
   }
 
+  /** What a state begins with, as float32; integers in float32 are what they were. */
+  private placeInitial({ constant, name }: Value): void {
+    if (!constant) return;
+    const data = integersOf(constant) ?? toFloat32(constant);
+    this.tensors.set(name, floatTensor(name, data, constant.shape));
+  }
+
+  /** An input that became a state is read by whom it begins, and nobody else. */
+  private checkConsumed(drafts: readonly Draft[], { inputs, pairs }: FoundStates): void {
+    const gone = new Map(this.inputs.filter(({ name }) => inputs.has(name)).map(({ value, name }) => [value, name]));
+    for (const { input } of pairs) gone.delete(input);
+    for (const draft of drafts) {
+      const read = draft.inputs.find((value) => value && gone.has(value));
+      if (!read) continue;
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state is read as a signal too', {
+        file: this.file,
+        node: draft.name,
+        tensor: gone.get(read),
+      });
+    }
+  }
+
   private dims(shape: readonly Length[]): Dim[] {
     return shape.map((length): Dim => {
       const known = resolve(length);
@@ -286,7 +372,7 @@ class Translator {
 
   private outputType({ name, type }: OnnxValueInfo): DataType {
     const known = typeOf(type);
-    if (known) return known;
+    if (known) return signalType(known);
     throw new RivuletError('UNSUPPORTED_OPERATOR', 'An output of this type', {
       file: this.file,
       tensor: name,
@@ -312,14 +398,6 @@ class Translator {
   }
 }
 
-const TIME_NAME =
-  /^(t|time|seq|sequence|len|length|frames?|steps?|chars?|tokens?)($|[_.\d]|len|length|steps?)|(_|[a-z])(len|length|steps?|frames)$/i;
-const BATCH_NAME = /^(n|b|bs|batch)($|[_.\d]|size)/i;
-
-function guess(label: string, place: number, taken: ReadonlySet<Role | undefined>): Role | undefined {
-  const free = (role: Role) => !taken.has(role);
-  if (BATCH_NAME.test(label) && free('N')) return 'N';
-  if (TIME_NAME.test(label) && free('T')) return 'T';
-  if (place === 0 && free('N')) return 'N';
-  return free('T') && place > 0 ? 'T' : free('N') ? 'N' : undefined;
-}
+/** Signals are computed with as float32, whatever floating-point type the file gives them. */
+const signalType = (type: DataType): DataType =>
+  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type;

@@ -70,6 +70,45 @@ export interface NodeSpec {
   domain?: string;
 }
 
+/** A node without a name. */
+export const node = (
+  op: string,
+  inputs: string[],
+  outputs: string | string[],
+  attributes: NodeSpec['attributes'] = {},
+): NodeSpec => ({ op, inputs, outputs: [outputs].flat(), attributes });
+
+const nodeMessage = ({ op, inputs, outputs, attributes = {}, name = '', domain = '' }: NodeSpec): number[] =>
+  message(
+    1,
+    ...inputs.map((input) => text(1, input)),
+    ...outputs.map((output) => text(2, output)),
+    ...(name ? [text(3, name)] : []),
+    text(4, op),
+    ...Object.entries(attributes).map(([key, given]) => message(5, ...attribute(key, given))),
+    ...(domain ? [text(7, domain)] : []),
+  );
+
+/** A graph as an attribute: what it makes, its own weights, and the names of what it is given. */
+export const subgraph = (
+  nodes: NodeSpec[],
+  outputs: string[],
+  weights: number[][][] = [],
+  inputs: string[] = [],
+): { raw: number[][] } => ({
+  raw: [
+    message(
+      6,
+      ...nodes.map(nodeMessage),
+      text(2, 'body'),
+      ...weights.map((weight) => message(5, ...weight)),
+      ...inputs.map((input) => message(11, text(1, input))),
+      ...outputs.map((output) => message(12, text(1, output))),
+    ),
+    integer(20, 5),
+  ],
+});
+
 export interface ModelSpec {
   opset?: number;
   nodes: NodeSpec[];
@@ -85,17 +124,7 @@ export interface ModelSpec {
 export function model(spec: ModelSpec): Uint8Array {
   const { opset = 17, nodes, inputs, outputs, weights = [], metadata = {}, extra = [], extraGraph = [] } = spec;
   const graph = [
-    ...nodes.map(({ op, inputs, outputs, attributes = {}, name = '', domain = '' }) =>
-      message(
-        1,
-        ...inputs.map((input) => text(1, input)),
-        ...outputs.map((output) => text(2, output)),
-        ...(name ? [text(3, name)] : []),
-        text(4, op),
-        ...Object.entries(attributes).map(([key, given]) => message(5, ...attribute(key, given))),
-        ...(domain ? [text(7, domain)] : []),
-      ),
-    ),
+    ...nodes.map(nodeMessage),
     text(2, 'graph'),
     ...weights.map((weight) => message(5, ...weight)),
     ...inputs.map((input) => message(11, ...input)),
