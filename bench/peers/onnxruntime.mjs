@@ -30,6 +30,11 @@ export async function loadNative() {
 const peer = (name, version, ort, options) => ({
   name,
   version,
+  /** A session of a model file, and what makes the tensors that it takes. */
+  async openFile(bytes) {
+    const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'all', ...options });
+    return { session, tensor: (type, data, shape) => new ort.Tensor(type, data, shape) };
+  },
   /** A session that runs `steps` steps of `streams` streams in one call and carries their states. */
   async open(cell, steps, streams, { int8 = false } = {}) {
     const file = (int8 ? writeQuantizedLstmOnnx : writeCellOnnx)(cell, steps, streams);

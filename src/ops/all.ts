@@ -1,5 +1,6 @@
 import { conv, convTranspose, fusedConv } from './convolution.js';
 import { dequantizeLinear } from './dequantize.js';
+import { fourierOperators } from './fourier.js';
 import { expand, pad, slice, split, tile, transpose, trilu } from './move.js';
 import { narrowOperators } from './narrow.js';
 import { normalizationOperators } from './normalization.js';
@@ -9,6 +10,8 @@ import { poolingOperators } from './pooling.js';
 import { gemm, matMul } from './product.js';
 import { reductionOperators } from './reduction.js';
 import { OPERATORS } from './registry.js';
+import { selectOperators } from './select.js';
+import { softmaxOperators } from './softmax-axis.js';
 import { timeOperators } from './time.js';
 
 /**
@@ -25,6 +28,9 @@ export const ALL_OPERATORS: Operators = new Map([
     ...reductionOperators,
     ...normalizationOperators,
     ...pointwiseOperators,
+    ...selectOperators,
+    ...softmaxOperators,
+    ...fourierOperators,
     matMul,
     gemm,
     transpose,

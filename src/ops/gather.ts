@@ -1,4 +1,4 @@
-import type { Lowering, Operator, Reference } from './operator.js';
+import type { Lowering, Operator } from './operator.js';
 
 /** ONNX's Gather along axis 0 of a constant table: the embedding. Indices are a value of integers. */
 export const gather: Operator = {
@@ -32,14 +32,4 @@ export const gather: Operator = {
       indices: node.width(1),
     });
   },
-};
-
-export const gatherReference: Reference = (_, [table, indices]) => {
-  const [rows, width] = table!.shape;
-  const data = new Float64Array(indices!.data.length * width);
-  indices!.data.forEach((index, i) => {
-    const row = index < 0 ? index + rows : index;
-    data.set(table!.data.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return [{ shape: [...indices!.shape, width], data }];
 };

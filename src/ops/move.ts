@@ -5,7 +5,7 @@ import { arrayOf, broadcastOf, elementAt, fromFront, listOf } from './array.js';
 import { slice as coreSlice } from './copy.js';
 import { broadcastShapes } from './elementwise.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
+import type { Argument, Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
 import { broadcastStrides, rowAxes, rowSize, rowStrides, stridedList } from './rows.js';
 import { transpose as coreTranspose, permutation } from './shape.js';
 
@@ -21,7 +21,7 @@ export function lowerMove(
   x: Operand,
   y: Operand,
   from: Int32Array,
-  { fill = 0, label = 'list' }: { fill?: number; label?: string } = {},
+  { fill = 0, label = 'list' }: { fill?: Argument; label?: string } = {},
 ): void {
   const length = pieceLength(from);
   const pieces = from.length / length;
@@ -36,7 +36,7 @@ export function lowerMove(
     }),
     pieces,
     bytes: length * 4,
-    fill: { float: fill },
+    fill,
   });
 }
 
@@ -342,8 +342,9 @@ export const pad: Operator = {
     const shape = node.shape(0);
     const { before, after } = padsOf(node);
     const mode = node.text('mode', 'constant', PAD_MODES);
-    if (node.typeOf(0).type !== 'float32') throw node.unsupported('padding of integers', 'float32', 'integers');
-    const fill = node.has(2) ? node.floats(2)[0] : node.number('value', 0);
+    const whole = node.typeOf(0).type !== 'float32';
+    const value = node.has(2) ? (whole ? node.integers(2) : node.floats(2))[0] : node.number('value', 0);
+    const fill: Argument = whole ? value : { float: value };
     const strides = rowStrides(shape);
     let list = Int32Array.of(0);
     for (const [axis, dim] of shape.entries()) {

@@ -4,7 +4,6 @@
  */
 
 import { activationWords } from './activations.js';
-import { gather } from './gather.js';
 import { GATES as GRU_GATES, type GruWords, gru, lowerGru } from './gru.js';
 import { broadcastBias, linear, linearActivation } from './linear.js';
 import { GATES as LSTM_GATES, type LstmCall, lowerLstm, lstm, lstmp, packExtras } from './lstm.js';
@@ -21,6 +20,7 @@ import type { Argument, Lowering, Operator } from './operator.js';
 import { gateOrder, PANEL_WIDTH, plainOrder, roundUp } from './pack.js';
 import { B, PROJECTION, R, type Recurrent, type RecurrentCall, SEQUENCE_LENS, summedBias, W } from './recurrent.js';
 import { lowerRnn, type RnnWords, rnn } from './rnn.js';
+import { gather, isLookUp } from './select.js';
 
 /** `operator`, or `lower` where all of these inputs are narrow, alike, and have a scale for each output. */
 function narrowed(
@@ -245,5 +245,5 @@ export const narrowOperators: readonly Operator[] = [
   narrowed(gru, [W, R], lowerNarrowGru),
   narrowed(rnn, [W, R], lowerNarrowRnn),
   narrowed(linear, [1], lowerNarrowLinear, linearMatrix),
-  narrowed(gather, [0], lowerNarrowGather),
+  narrowed(gather, [0], lowerNarrowGather, (node, i) => (isLookUp(node) ? lineMatrix(node, i) : undefined)),
 ];

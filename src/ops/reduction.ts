@@ -67,6 +67,11 @@ export function lowerReduce(node: Lowering, what: Reduction, axes: readonly numb
     x = node.temporary('inside', size);
     reduceInside(node, what, inside, x);
   }
+  lowerReduceTime(node, what, x, y, size);
+}
+
+/** Calls `reduceTime`: each of the numbers in a row over every step. */
+export function lowerReduceTime(node: Lowering, what: Reduction, x: Operand, y: Operand, size: number): void {
   node.call('reduceTime', {
     x: x.address,
     xStride: x.stride,

@@ -9,7 +9,7 @@ import { convReference, convTransposeReference } from './convolution.js';
 import { concatReference } from './copy.js';
 import { dequantizeLinearReference } from './dequantize.js';
 import { binaryOperators, binaryReference } from './elementwise.js';
-import { gatherReference } from './gather.js';
+import { fourierReferences } from './fourier.js';
 import { gruReference } from './gru.js';
 import { lstmReference } from './lstm.js';
 import {
@@ -27,6 +27,7 @@ import { globalPoolReference, poolReference } from './pooling.js';
 import { gemmReference, matMulReference } from './product.js';
 import { cumSumReference, placeReference, reduceReference, reductionOperators } from './reduction.js';
 import { rnnReference } from './rnn.js';
+import { selectReferences } from './select.js';
 import {
   identityReference,
   reshapeReference,
@@ -44,7 +45,6 @@ const REFERENCES = new Map<string, Reference>([
   ['RNN', rnnReference],
   ['MatMul', matMulReference],
   ['Gemm', gemmReference],
-  ['Gather', gatherReference],
   ['DequantizeLinear', dequantizeLinearReference],
   ['LayerNormalization', lastAxesReference],
   ['RMSNormalization', lastAxesReference],
@@ -69,6 +69,8 @@ const REFERENCES = new Map<string, Reference>([
     op.startsWith('Reduce') ? [[op, reduceReference]] : [],
   ),
   ...pointwiseReferences(),
+  ...selectReferences(),
+  ...fourierReferences(),
   ['Concat', concatReference],
   ['Slice', sliceReference],
   ['Identity', identityReference],

@@ -1,4 +1,5 @@
-import type { Argument, Lowering, Operator, Reference, ReferenceTensor } from './operator.js';
+import { arrayOf, elementAt, fromFront } from './array.js';
+import type { Argument, Lowering, Operator, Reference } from './operator.js';
 
 /** Softmax and LogSoftmax over the last axis, as ONNX defines them from opset 13 on. */
 export const softmaxOperators: Operator[] = ['Softmax', 'LogSoftmax'].map((op) => ({
@@ -31,20 +32,16 @@ export function lastAxisWords(node: Lowering): Record<string, Argument> {
   };
 }
 
-/** Applies `each` to every group of the last axis. */
-export function overLastAxis(x: ReferenceTensor, each: (group: Float64Array) => ArrayLike<number>): ReferenceTensor {
-  const width = x.shape.at(-1) ?? 1;
-  const data = new Float64Array(x.data.length);
-  for (let at = 0; at < data.length; at += width) data.set(each(x.data.subarray(at, at + width)), at);
-  return { shape: x.shape, data };
-}
-
-export const softmaxReference: Reference = (node, [x]) => [
-  overLastAxis(x!, (group) => {
-    const largest = group.reduce((a, b) => Math.max(a, b));
-    const exponentials = group.map((value) => Math.exp(value - largest));
-    const sum = exponentials.reduce((a, b) => a + b);
-    if (node.op === 'Softmax') return exponentials.map((value) => value / sum);
-    return group.map((value) => value - largest - Math.log(sum));
-  }),
-];
+export const softmaxReference: Reference = (node, [x]) => {
+  const axis = fromFront((node.attributes.axis as number | undefined) ?? -1, x!.shape.length);
+  const group = (index: readonly number[]) =>
+    Array.from({ length: x!.shape[axis] }, (_, at) => elementAt(x!, index.with(axis, at)));
+  const y = arrayOf(x!.shape, (index) => {
+    const numbers = group(index);
+    const largest = Math.max(...numbers);
+    const sum = numbers.reduce((total, value) => total + Math.exp(value - largest), 0);
+    const own = elementAt(x!, index) - largest;
+    return node.op === 'Softmax' ? Math.exp(own) / sum : own - Math.log(sum);
+  });
+  return [y];
+};

@@ -193,7 +193,7 @@ class Lowerer {
     const takes = (node: GraphNode, i: number) => this.resolve(node.inputs[i] ?? '') === value;
     const limits = this.nodes
       .filter((node) => node.op === 'Gather' && takes(node, 1))
-      .map((node) => Number(this.types.get(node.inputs[0])!.shape[0]));
+      .map((node) => Number(this.types.get(node.inputs[0])!.shape.at(Number(node.attributes.axis ?? 0))));
     const lengths = type !== 'float32' && this.nodes.some((node) => CELLS.has(node.op) && takes(node, SEQUENCE_LENS));
     return {
       ...{ name, type, shape, size, value },

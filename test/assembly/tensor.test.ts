@@ -314,15 +314,84 @@ const norms = [
   ),
 ];
 
+const softmaxes = ['Softmax', 'LogSoftmax'].flatMap((op) =>
+  ['1|0', '5|0', '3 4|0', '3 4|1', '3 4 5|1', '17 2|0', '3 4 1|1'].map((text) => {
+    const [shape, [axis]] = text.split('|').map(list);
+    return rows(`${op} of ${text}`, { x: shape }, [node(op, ['x'], 'y', { axis: axis + 2 })]);
+  }),
+);
+
+/** Whole numbers in -3..3 of x, as indices. */
+const toIndices = [node('Clip', ['x', 'low', 'high'], 'c'), node('Cast', ['c'], 'i', { to: 'int64' })];
+const clip = [floats('low', [], [-3]), floats('high', [], [2.5])];
+
+const choices = [
+  rows('Gather of constant places', { x: [3, 4, 2] }, [node('Gather', ['x', 'i'], 'y', { axis: 3 })], {
+    tensors: [integers('i', [3, -4, 0, 1, 1, 2], [2, 3])],
+  }),
+  rows('Gather of computed places in a constant', { x: [5] }, [...toIndices, node('Gather', ['w', 'i'], 'y')], {
+    tensors: [floats('w', [3, 2, 4], { seed: 1 }), ...clip],
+    plain: true,
+  }),
+  rows(
+    'GatherElements of computed places',
+    { x: [2, 3], z: [2, 3] },
+    [...toIndices, node('GatherElements', ['z', 'i'], 'y', { axis: 3 })],
+    { tensors: clip, plain: true },
+  ),
+  ...[-1, 2].map((axis) =>
+    rows(`OneHot ${axis}`, { x: [3, 2] }, [...toIndices, node('OneHot', ['i', 'depth', 'values'], 'y', { axis })], {
+      tensors: [integers('depth', [3], []), floats('values', [2], [-0.5, 2]), ...clip],
+      plain: true,
+    }),
+  ),
+];
+
+const transforms = [
+  ...[{}, { onesided: 1 }, { inverse: 1 }].flatMap((attributes) =>
+    ['1 1', '8 1', '5 2', '3 7 1'].map((text) =>
+      rows(
+        `DFT ${text} ${JSON.stringify(attributes)}`,
+        { x: list(text) },
+        [node('DFT', ['x', '', 'axis'], 'y', attributes)],
+        {
+          tensors: [integers('axis', [-2], [])],
+          plain: true,
+        },
+      ),
+    ),
+  ),
+  ...[8, 3].map((length) =>
+    rows(`DFT of length ${length}`, { x: [5, 2] }, [node('DFT', ['x', 'length', 'axis'], 'y')], {
+      tensors: [integers('axis', [-2], []), integers('length', [length], [])],
+      plain: true,
+    }),
+  ),
+  ...[0, 1].map((onesided) =>
+    rows(`STFT, ${onesided}`, { x: [23, 1] }, [node('STFT', ['x', 'step', 'window'], 'y', { onesided })], {
+      tensors: [integers('step', [4], []), floats('window', [8], { seed: 1 })],
+      plain: true,
+      flat: true,
+    }),
+  ),
+];
+
 describe('tensor kernels', () => {
   it.each(moves)('$what: bit by bit', ({ graph, inputs }) => {
     expect(mistakeInRows(graph, inputs, 4, { tolerance: 0 })).toBeUndefined();
   });
 
-  it.each([...convolutions, ...pools, ...reductions, ...pointwise, ...products, ...norms])(
-    '$what',
-    ({ graph, inputs, flat, plain }) => {
-      expect(mistakeInRows(graph, inputs, 4, { specials: !plain, flat })).toBeUndefined();
-    },
-  );
+  it.each([
+    ...convolutions,
+    ...pools,
+    ...reductions,
+    ...pointwise,
+    ...products,
+    ...norms,
+    ...softmaxes,
+    ...choices,
+    ...transforms,
+  ])('$what', ({ graph, inputs, flat, plain }) => {
+    expect(mistakeInRows(graph, inputs, 4, { specials: !plain, flat })).toBeUndefined();
+  });
 });

@@ -168,6 +168,15 @@ describe('what needs the future', () => {
       }),
       /takes every step/,
     ],
+    ...['Softmax', 'LogSoftmax'].map((op): [string, Graph, RegExp] => [
+      `${op} over time`,
+      graphOf({
+        inputs: [value('x', ['N', 'T', 3])],
+        outputs: [value('y', ['N', 'T', 3])],
+        nodes: [node(op, ['x'], 'y', { axis: 1 })],
+      }),
+      /takes every step/,
+    ]),
     [
       'the largest of all',
       graphOf({

@@ -1,4 +1,5 @@
 import type { AttributeValue, DataType } from '../../graph/graph.js';
+import { toFloat32 } from '../../graph/tensor.js';
 import { Axis, broadcastLengths, type Length, numberOf, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
 
@@ -273,4 +274,67 @@ export function tile(node: NodeContext): void {
       : undefined;
   const known = shape?.every((length) => !Number.isNaN(length)) ? shape : undefined;
   node.emit('Tile', node.inputs(), [node.give(0, { type: x.type, shape: known })], node.rest());
+}
+
+/** GatherElements: the shape of the indices. */
+export function gatherElements(node: NodeContext): void {
+  const [x, indices] = [node.input(0), node.input(1)];
+  const all = node.rest();
+  if (x.shape) pin(x.shape[node.axis(typeof all.axis === 'number' ? all.axis : 0, x.shape.length)]);
+  node.emit('GatherElements', [x, indices], [node.give(0, { type: x.type, shape: indices.shape })], all);
+}
+
+/** OneHot: one more axis, of a constant depth. */
+export function oneHot(node: NodeContext): void {
+  const [indices, depth] = [node.input(0), node.input(1)];
+  const { axis = -1 } = node.rest();
+  const floats = depth.constant?.type === 'float32' ? toFloat32(depth.constant)[0] : undefined;
+  const count = floats ?? node.numbers(1)?.[0];
+  let shape: Length[] | undefined;
+  if (indices.shape && count !== undefined) {
+    const at = node.axis(Number(axis), indices.shape.length + 1);
+    shape = [...indices.shape.slice(0, at), count, ...indices.shape.slice(at)];
+  }
+  node.emit('OneHot', node.inputs(), [node.give(0, { type: 'float32', shape })], node.rest());
+}
+
+/** DFT and STFT: the bins that they make of an axis of fixed length. */
+export function dft(node: NodeContext): void {
+  const x = node.input(0);
+  const all = node.rest();
+  const inputs = node.inputs();
+  let shape: Length[] | undefined;
+  if (x.shape) {
+    const rank = x.shape.length;
+    // Up to opset 19 the axis is an attribute that is 1 unless said otherwise, later an input that is -2.
+    const axis =
+      node.opset < 20
+        ? node.axis(Number(all.axis ?? 1), rank)
+        : node.axis(node.has(2) ? (node.numbers(2)?.[0] ?? -2) : -2, rank);
+    if (node.opset < 20) all.axis = axis;
+    const size = pin(x.shape[axis]);
+    pin(x.shape[rank - 1]);
+    const length = node.has(1) ? node.numbers(1)?.[0] : size;
+    if (length !== undefined) {
+      const bins = all.onesided === 1 ? Math.floor(length / 2) + 1 : length;
+      shape = [...x.shape.slice(0, axis), bins, ...x.shape.slice(axis + 1, -1), 2];
+    }
+  }
+  node.emit('DFT', inputs, [node.give(0, { type: x.type, shape })], all);
+}
+
+export function stft(node: NodeContext): void {
+  const x = node.input(0);
+  const all = node.rest();
+  const step = node.numbers(1)?.[0];
+  const window = node.find(2)?.shape;
+  const length = node.has(3) ? node.numbers(3)?.[0] : window && pin(window[0]);
+  let shape: Length[] | undefined;
+  if (x.shape?.length === 3 && step && length) {
+    const size = pin(x.shape[1]);
+    pin(x.shape[2]);
+    const bins = all.onesided === 0 ? length : Math.floor(length / 2) + 1;
+    if (size !== undefined) shape = [x.shape[0], Math.floor((size - length) / step) + 1, bins, 2];
+  }
+  node.emit('STFT', node.inputs(), [node.give(0, { type: x.type, shape })], all);
 }

@@ -23,6 +23,8 @@ const expectedOf = (list: Readonly<Partial<Record<ErrorCode, readonly string[]>>
 
 /** One step or a few of one node, against numbers computed in float32 by others. */
 const ONE_NODE = 1e-6;
+/** Sums of sixteen numbers up to 127 that cancel almost wholly: an ulp of what is added up is 8e-6. */
+const SPECTRUM = 1e-5;
 /** Whole sequences, against ONNX Runtime's float32: either side rounds at each of up to 64 steps. */
 const SEQUENCE = 2e-6;
 /** Two bidirectional layers of 128 and 64 units over 58 steps, both sides in float32. */
@@ -130,7 +132,7 @@ describe.skipIf(!hasConformance)('onnx_node_other', () => {
           refusals.push(refusal.code);
           continue;
         }
-        expect(found).toBeLessThan(ONE_NODE);
+        expect(found).toBeLessThan(name === 'test_stft' ? SPECTRUM : ONE_NODE);
         expect('runs').toBe(expectedOf(REFUSED_OPERATORS, name));
         return;
       }
