@@ -1,5 +1,6 @@
 import { conv, convTranspose, fusedConv } from './convolution.js';
 import { dequantizeLinear } from './dequantize.js';
+import { einsum } from './einsum.js';
 import { fourierOperators } from './fourier.js';
 import { expand, pad, slice, split, tile, transpose, trilu } from './move.js';
 import { narrowOperators } from './narrow.js';
@@ -33,6 +34,7 @@ export const ALL_OPERATORS: Operators = new Map([
     ...fourierOperators,
     matMul,
     gemm,
+    einsum,
     transpose,
     slice,
     split,

@@ -55,7 +55,8 @@ export const matMul: Operator = {
   },
 };
 
-function lowerProducts(
+/** Calls `matMul` for stacks of matrices a [..., M, K] and b [..., K, N], broadcast to `batch`. */
+export function lowerProducts(
   node: Lowering,
   left: Operand,
   right: Operand,

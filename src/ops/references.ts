@@ -8,6 +8,7 @@ import { activationOperators, activationReference } from './activations.js';
 import { convReference, convTransposeReference } from './convolution.js';
 import { concatReference } from './copy.js';
 import { dequantizeLinearReference } from './dequantize.js';
+import { einsumReference } from './einsum.js';
 import { binaryOperators, binaryReference } from './elementwise.js';
 import { fourierReferences } from './fourier.js';
 import { gruReference } from './gru.js';
@@ -45,6 +46,7 @@ const REFERENCES = new Map<string, Reference>([
   ['RNN', rnnReference],
   ['MatMul', matMulReference],
   ['Gemm', gemmReference],
+  ['Einsum', einsumReference],
   ['DequantizeLinear', dequantizeLinearReference],
   ['LayerNormalization', lastAxesReference],
   ['RMSNormalization', lastAxesReference],

@@ -286,6 +286,27 @@ const products = [
   ),
 ];
 
+const sums = [
+  ...[
+    'abij,abjk->abik|2 3, 3 5',
+    'abij,abkj->abki|2 3, 4 3',
+    'abcij,abcjk->abikc|2 3 4, 2 4 5',
+    'abi,abj->abji|3, 4',
+    'abi,abi->ab|5, 5',
+    'abij,abji->ab|2 3, 3 2',
+  ].map((text) => {
+    const [equation, shapes] = text.split('|');
+    const [x, z] = shapes.split(', ').map(list);
+    return rows(`Einsum ${text}`, { x, z }, [node('Einsum', ['x', 'z'], 'y', { equation })]);
+  }),
+  ...['abij->abji', 'abij->abj', 'abij->ab'].map((equation) =>
+    rows(`Einsum ${equation}`, { x: [3, 4] }, [node('Einsum', ['x'], 'y', { equation })]),
+  ),
+  rows('Einsum with a constant', { x: [3, 4] }, [node('Einsum', ['x', 'w'], 'y', { equation: 'abij,jk->abki' })], {
+    tensors: [floats('w', [4, 2], { seed: 1 })],
+  }),
+];
+
 const norms = [
   ...['1', '7', '3 4', '3 4 5'].flatMap((text) =>
     ['LayerNormalization', 'RMSNormalization'].map((op) => {
@@ -387,6 +408,7 @@ describe('tensor kernels', () => {
     ...reductions,
     ...pointwise,
     ...products,
+    ...sums,
     ...norms,
     ...softmaxes,
     ...choices,

@@ -11,7 +11,7 @@ import { makePlan } from '../../src/plan/plan.js';
 import { Model } from '../../src/runtime/model.js';
 import { kernelSet } from '../assembly/harness.js';
 import { fixturePath } from '../support/fixtures.js';
-import { cell, filterWithStates } from '../support/graphs.js';
+import { cell, filterWithStates, soundModel } from '../support/graphs.js';
 import { tinyCharacterModel } from '../support/tiny-model.js';
 
 const kernels = kernelSet('debug-simd');
@@ -19,6 +19,7 @@ const fromFile = (name: string) => new Uint8Array(readFileSync(fixturePath(name)
 const seeds = [
   tinyCharacterModel(5),
   writeNative(filterWithStates()),
+  writeNative(soundModel()),
   writeNative(cell({ op: 'LSTMP', inputs: 2, hidden: 5, projected: 3, peepholes: true })),
   ...['onnx-lstm-all', 'gru-explicit-state-initial', 'lstm-3-5-bidirectional', 'stack-layer-norm', 'activations'].map(
     fromFile,
@@ -104,6 +105,13 @@ const attribute = fc.tuple(
     'epsilon',
     'input_forget',
     'linear_before_reset',
+    'pads',
+    'dilations',
+    'strides',
+    'group',
+    'keepdims',
+    'mode',
+    'auto_pad',
   ),
   scrap,
 );

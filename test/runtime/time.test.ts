@@ -6,7 +6,7 @@ import { evaluateReference } from '../../src/ops/references.js';
 import { makePlan } from '../../src/plan/plan.js';
 import { Model } from '../../src/runtime/model.js';
 import { builds, firstDifference, firstMistake, kernelSet } from '../assembly/harness.js';
-import { count, floats, graphOf, node, numbers, value } from '../support/graphs.js';
+import { count, floats, graphOf, node, numbers, soundModel, value } from '../support/graphs.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
 const modelOf = (graph: Graph, build: (typeof builds)[number] = 'simd') =>
@@ -129,6 +129,22 @@ describe.each(Object.entries(causal))('a convolution along time: %s', (_, one) =
     stream.restore(saved);
     expect(firstDifference(stream.run(next), wanted)).toBeUndefined();
     expect(firstDifference(twin.run(next), wanted)).toBeUndefined();
+  });
+});
+
+describe('what stands around cells', () => {
+  it.each(builds)('%s: a graph of many operators streams to the numbers of the whole sequence', (build) => {
+    const graph = soundModel();
+    const { whole, x, rows } = data(graph.inputs[0].shape, 2);
+    const { y } = evaluateReference(graph, { x: { shape: whole, data: Float64Array.from(x) } });
+    const model = modelOf(graph, build);
+    expect(firstMistake(model.run({ x: { data: x, shape: whole } }).y.data, y.data, TOLERANCES.row)).toBeUndefined();
+    const expected = rowsOf(y.data, graph.outputs[0].shape, y.shape);
+    const found = model.runMany([model.createStream(), model.createStream()], rows, STEPS);
+    expect(firstMistake(found, expected, TOLERANCES.row)).toBeUndefined();
+    const stream = model.createStream();
+    const stepped = Array.from({ length: STEPS }, (_, t) => [...stream.step(rows.subarray(t * 6, (t + 1) * 6))]);
+    expect(firstDifference(stepped.flat(), found.subarray(0, found.length / 2))).toBeUndefined();
   });
 });
 

@@ -143,3 +143,44 @@ export function filterWithStates(): Graph {
     ],
   });
 }
+
+/** What stands around cells in models of sound: x [N, 6, T] through a causal convolution, images and products, to y [N, 4, T]. */
+export function soundModel(): Graph {
+  return graphOf({
+    inputs: [value('x', ['N', 6, 'T'])],
+    outputs: [value('y', ['N', 4, 'T'])],
+    nodes: [
+      node('Conv', ['x', 'w', 'b'], 'causal', { pads: [4, 0], dilations: [2], group: 2 }),
+      node('Transpose', ['causal'], 'steps', { perm: [0, 2, 1] }),
+      node('Reshape', ['steps', 'image'], 'square'),
+      node('Pad', ['square', 'pads'], 'padded', { mode: 'reflect' }),
+      node('Slice', ['padded', 'from', 'to', 'axis', 'step'], 'turned'),
+      node('MatMul', ['turned', 'matrix'], 'product'),
+      node('ReduceMean', ['product'], 'mean', { axes: [-1], keepdims: 1 }),
+      node('Less', ['mean', 'product'], 'above'),
+      node('Where', ['above', 'product', 'mean'], 'chosen'),
+      node('Softmax', ['chosen'], 'shares', { axis: 2 }),
+      node('Split', ['shares'], ['left', 'right'], { axis: 3 }),
+      node('Pow', ['left', 'two'], 'squares'),
+      node('Mul', ['squares', 'right'], 'products'),
+      node('Reshape', ['products', 'flat'], 'row'),
+      node('Transpose', ['row'], 'channels', { perm: [0, 2, 1] }),
+      node('BatchNormalization', ['channels', 'scale', 'shift', 'shift', 'scale'], 'y', { epsilon: 0.1 }),
+    ],
+    tensors: [
+      floats('w', [4, 3, 3], { seed: 1 }),
+      floats('b', [4], { seed: 2 }),
+      integers('image', [0, 0, 2, 2]),
+      integers('pads', [0, 0, 0, 1, 0, 0, 0, 1]),
+      integers('from', [-1]),
+      integers('to', [-9]),
+      integers('axis', [2]),
+      integers('step', [-1]),
+      floats('matrix', [4, 4], { seed: 3 }),
+      floats('two', [], [2]),
+      integers('flat', [0, 0, 4]),
+      floats('scale', [4], [1, 2, 0.5, 3]),
+      floats('shift', [4], { seed: 5 }),
+    ],
+  });
+}

@@ -338,3 +338,26 @@ export function stft(node: NodeContext): void {
   }
   node.emit('STFT', node.inputs(), [node.give(0, { type: x.type, shape })], all);
 }
+
+/** Einsum: the lengths that its letters have. */
+export function einsum(node: NodeContext): void {
+  const all = node.rest();
+  const [left, right] = String(all.equation ?? '')
+    .replaceAll(' ', '')
+    .split('->');
+  const letters = left.split(',');
+  const inputs = node.inputs().map((_, i) => node.input(i));
+  const lengths = new Map<string, Length>();
+  const fits = inputs.length === letters.length && inputs.every(({ shape }, i) => shape?.length === letters[i].length);
+  for (const [i, { shape }] of fits ? inputs.entries() : []) {
+    for (const [axis, letter] of [...letters[i]].entries()) {
+      const known = lengths.get(letter) ?? shape![axis];
+      lengths.set(letter, unify(known, shape![axis]) ?? known);
+      // What is summed over is a number.
+      if (right !== undefined && !right.includes(letter)) pin(shape![axis]);
+    }
+  }
+  const made = right === undefined ? [undefined] : [...right].map((letter) => lengths.get(letter));
+  const shape = fits && made.every((length) => length !== undefined) ? made : undefined;
+  node.emit('Einsum', inputs, [node.give(0, { type: 'float32', shape })], all);
+}
