@@ -2,7 +2,7 @@ import type { Config } from './config.js';
 import { type Entry, isModel } from './entry.js';
 import { inputOf, type KerasModel } from './inputs.js';
 import type { Apply, Call, ModelContext } from './layer.js';
-import { type Argument, argumentsOf, type Reference, referencesOf } from './references.js';
+import { type Argument, argumentsOf, type CallArguments, type Reference, referencesOf } from './references.js';
 import type { Value } from './writer.js';
 
 /** The least number of a call of each layer, among all references to it. */
@@ -17,12 +17,9 @@ function firstCallsOf(references: readonly Argument[]): Map<string, number> {
 }
 
 /** One use of a layer in a functional model. */
-interface Use {
+interface Use extends CallArguments {
   layer: number;
   node: number;
-  args: Argument[];
-  initial: Argument[];
-  masked: boolean;
   /** How many of the values that it reads are not made yet. */
   missing: number;
 }
@@ -52,7 +49,9 @@ export function readFunctional(
   });
   const applies = entries.map(read);
   const uses = entries.flatMap((entry, layer) =>
-    argumentsOf(entry.inbound, config).map((call, node): Use => ({ ...call, layer, node, missing: 0 })),
+    argumentsOf(entry.inbound, entry.className, config).map(
+      (call, node): Use => ({ ...call, layer, node, missing: 0 }),
+    ),
   );
   const firstCalls = firstCallsOf([...uses.flatMap(({ args, initial }) => [...args, ...initial]), ...outputs]);
   const keyOf = (reference: Reference) => {
@@ -105,14 +104,14 @@ export function readFunctional(
         throw config.fail('UNSUPPORTED_OPERATOR', 'A layer computes with a mask', { found: name });
       };
       for (const [i, reference] of inputs.entries()) make(keyOf(reference), [given[i]]);
-      for (const { layer, node, args, initial, masked } of ready) {
+      for (const { layer, node, args, initial, masked, index } of ready) {
         model.graph.countCall();
         const name = `${prefix}${entries[layer].name}`;
         const values = args.map((argument) => computed(find(argument, name), name));
         if (values.length === 0) throw config.fail('INVALID_FILE', 'A layer is called with nothing', { found: name });
         if (masked) values[0] = { ...values[0], mask: values[0].mask ?? name };
         const states = initial.map((argument) => find(argument, name));
-        make(`${layer} ${node}`, applies[layer](values, { name, lead, initial: states }));
+        make(`${layer} ${node}`, applies[layer](values, { name, lead, initial: states, index }));
       }
       return outputs.map((reference) => find(reference, prefix));
     },

@@ -28,6 +28,8 @@ export interface ModelContext {
   read(json: Json, weights: WeightScope, prefix: string): Apply;
   /** Whether a value is an input of the whole model. */
   isInput(value: Value): boolean;
+  /** By the name of a sequence of a cell's outputs, the output after the last step. */
+  lastSteps: Map<string, Value>;
   /** Tells of an initial state that comes in as an input of the model. */
   addState(state: InitialStatePair): void;
   /** Makes an input of the graph one of token numbers. Returns whether the value is such an input. */
@@ -54,6 +56,8 @@ export interface Call {
   lead: 1 | 2;
   /** Initial states that are given at run time. */
   initial: Value[];
+  /** The index of `x[index]`. */
+  index?: Json | undefined;
 }
 
 /** Writes the nodes of one use of a layer. */

@@ -19,7 +19,12 @@ export interface CallArguments {
   initial: Argument[];
   /** Whether a mask is given, as Keras 3 writes it. */
   masked: boolean;
+  /** The index of `x[index]`, as JSON has it. */
+  index?: Json | undefined;
 }
+
+/** Keras 3's `x[index]`, whose second argument is no value. */
+const INDEXED = 'GetItem';
 
 /** The references of `input_layers` or `output_layers`: one, a list, or by name. */
 export function referencesOf(json: Json | undefined, config: Config): Reference[] {
@@ -29,14 +34,18 @@ export function referencesOf(json: Json | undefined, config: Config): Reference[
   throw config.wrong('input_layers and output_layers', 'at least one layer each', json);
 }
 
-/** The calls of a layer, from its `inbound_nodes`. */
-export function argumentsOf(inbound: Json, config: Config): CallArguments[] {
+/** The calls of a layer of a class, from its `inbound_nodes`. */
+export function argumentsOf(inbound: Json, className: string, config: Config): CallArguments[] {
   if (inbound === null) return [];
   if (!Array.isArray(inbound)) throw config.wrong('inbound_nodes', 'a list', inbound);
   return inbound.flatMap((node) => {
     if (node instanceof Map) {
       const { more, ...named } = keywords(node.get('kwargs') ?? null, config);
-      return [{ args: [...flatten(node.get('args') ?? null, config), ...more], ...named }];
+      const given = node.get('args') ?? null;
+      if (className === INDEXED && Array.isArray(given)) {
+        return [{ args: flatten(given[0], config), index: given[1], ...named }];
+      }
+      return [{ args: [...flatten(given, config), ...more], ...named }];
     }
     const items = Array.isArray(node) && typeof node[0] === 'string' ? [node] : node;
     if (!Array.isArray(items)) throw config.wrong('inbound_nodes', 'a list of references', node);

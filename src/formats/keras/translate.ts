@@ -55,6 +55,7 @@ class Translation {
         return value.type === 'int64';
       },
       isInput: (value) => this.inputs.has(value),
+      lastSteps: new Map(),
       addState: (state) => this.states.push(state),
     };
   }

@@ -104,9 +104,8 @@ export interface CellRun {
   /** Whether X has the batch before the time. */
   batchFirst: boolean;
   backwards: boolean;
-  /** Whether each step's output is wanted, and the states after the last. */
+  /** Whether each step's output is wanted, beside the states after the last. */
   sequence: boolean;
-  final: boolean;
   /** Values of initial states, h and then c. */
   initial: Value[];
 }
@@ -121,7 +120,8 @@ export function runCell(cell: Cell, x: Value, run: CellRun, model: ModelContext)
   mark(time, 'T');
   mark(batch, 'N');
   const outputs = [run.sequence ? graph.fresh(`${base}.Y`) : ''];
-  if (run.final) for (const label of ['Y_h', 'Y_c'].slice(0, states)) outputs.push(graph.fresh(`${base}.${label}`));
+  // Those that nobody reads are left out in the end.
+  for (const label of ['Y_h', 'Y_c'].slice(0, states)) outputs.push(graph.fresh(`${base}.${label}`));
   const inputs = [x.name, ...cell.weights];
   if (run.initial.length > 0) while (inputs.length < 5) inputs.push('');
   for (const state of run.initial) inputs.push(initialState(state, config, model));
@@ -148,7 +148,9 @@ export function runCell(cell: Cell, x: Value, run: CellRun, model: ModelContext)
     const shape = batchFirst ? [batch, 1, units] : [1, batch, units];
     model.addState({ layer: config.layer, input, raw: outputs[1 + i], final: final[i].name, shape });
   }
-  return { sequence: without(outputs[0], batchFirst ? 2 : 1, [...x.shape.slice(0, 2), units]), states: final };
+  const sequence = without(outputs[0], batchFirst ? 2 : 1, [...x.shape.slice(0, 2), units]);
+  if (!run.backwards) model.lastSteps.set(sequence.name, final[0]);
+  return { sequence, states: final };
 }
 
 /** The name of an initial state, which an input of the model must be. */

@@ -1,6 +1,7 @@
+import type { JsonObject } from '../../json.js';
 import { broadcastLengths, type Length, showLengths, unify } from '../../lengths.js';
 import { activate } from '../activations.js';
-import type { Config } from '../config.js';
+import { type Config, show } from '../config.js';
 import { type LayerReader, pinned, simple } from '../layer.js';
 import type { Value } from '../writer.js';
 
@@ -113,6 +114,27 @@ const elementwise =
     return simple(config, (x, { name }) => activate(model.graph, x, { op }, name));
   };
 
+/** `x[:, -1]` and `x[:, -1, :]` of a cell's outputs: the output after the last step, so that the model streams. */
+const getItem: LayerReader = ({ config, model }) => {
+  config.end();
+  return ([x], { index }) => {
+    const last = model.lastSteps.get(x.name);
+    const [batch, time, ...others] = Array.isArray(index) ? index : [];
+    const whole = [batch, ...others].every((one) => one instanceof Map && isWhole(one));
+    if (last && whole && time === -1 && others.length < 2) return [last];
+    throw config.fail('UNSUPPORTED_OPERATOR', 'operation GetItem', {
+      expected: "x[:, -1] of a recurrent layer's outputs",
+      found: show(index),
+    });
+  };
+};
+
+/** Whether a slice takes all there is. */
+function isWhole(slice: JsonObject): boolean {
+  const bounds = slice.get('config');
+  return bounds instanceof Map && [...bounds.values()].every((bound) => bound === null);
+}
+
 /** Keras 3's operations on values, such as `a + b` in a functional model. Other ones of a layer's name mean something else. */
 export const operations: Readonly<Record<string, LayerReader>> = {
   Add: chained('Add', TWO),
@@ -127,6 +149,7 @@ export const operations: Readonly<Record<string, LayerReader>> = {
   Relu: elementwise('Relu'),
   Sigmoid: elementwise('Sigmoid'),
   Tanh: elementwise('Tanh'),
+  GetItem: getItem,
   NotEqual: maskOperation,
   Any: maskOperation,
 };

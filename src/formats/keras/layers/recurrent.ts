@@ -98,7 +98,6 @@ function run(
         batchFirst,
         backwards,
         sequence: !last || layer.sequences,
-        final: layer.states || (last && !layer.sequences) || initial.length > 0,
         initial,
       },
       model,
