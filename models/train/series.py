@@ -49,9 +49,9 @@ def batches(rows, *, batch, window):
 def train(model, inputs, loss, validate, *, epochs, batch, window, log=print, **options):
     """Trains on `inputs` [T, ...] and keeps the weights of the epoch that `validate` finds best.
 
-    `model(x, state)` reads inputs [window, batch, ...] and gives (its outputs, the new state); `loss(outputs, at)` is a
-    scalar, and `at` [window, batch] says which time steps the outputs are of. `validate(model)` gives a number, the less the better. The other options are those
-    of `optimise.Optimiser`. Returns (the model, its epoch, what `validate` gave).
+    `model(x, state)` reads inputs [window, batch, ...] and gives (its outputs, the new state). `loss(outputs, at)` is a
+    scalar, and `at` [window, batch] says which time steps the outputs are of. `validate(model)` gives a number, the less
+    the better. The other options are those of `optimise.Optimiser`. Returns (the model, its epoch, what `validate` gave).
     """
     per_epoch = len(batches(len(inputs), batch=batch, window=window))
     optimiser = optimise.Optimiser(model, epochs * per_epoch, **options)
