@@ -1,8 +1,9 @@
 /**
- * The Numenta Anomaly Benchmark's own score (Lavin and Ahmad, 2015, https://arxiv.org/abs/1510.03336), from its published
- * rules. A detector gives every reading a score; those at or above one threshold, the same for all streams, are detections.
- * In each labelled window only the most valuable detection counts, more the earlier it is; a window without one costs. Each
- * detection outside costs, less just behind a window. The first 15% of a stream, 750 readings at most, count for nothing.
+ * The Numenta Anomaly Benchmark's own score (Lavin and Ahmad, 2015, https://arxiv.org/abs/1510.03336), from its
+ * published rules. A detector gives every reading a score; those at or above one threshold, the same for all streams,
+ * are detections. In each labelled window only the most valuable detection counts, more the earlier it is; a window
+ * without one costs. Each detection outside costs, less just behind a window. The first 15% of a stream, 750 readings
+ * at most, count for nothing.
  */
 
 import { readFileSync } from 'node:fs';
@@ -61,8 +62,8 @@ export function rawScore(stream, scores, threshold, { missed, outside }) {
 }
 
 /**
- * The score of a detector with the threshold that suits it best, as the benchmark chooses it: 0 is to detect nothing, 100
- * to detect each window at its first reading and nothing else.
+ * The score of a detector with the threshold that suits it best, as the benchmark chooses it: 0 is to detect nothing,
+ * 100 to detect each window at its first reading and nothing else.
  *
  * @param {number[][]} scores one for each reading of each stream of the corpus
  */

@@ -29,8 +29,8 @@ MONTH = 30 * DAY  # the papers' months: 12 to train, 4 to validate, 4 to test
 class Forecaster(nn.Module):
     """Readings [T, N, columns] -> forecasts [T, N, horizon, columns], as the sum of two parts.
 
-    `history`: one linear map from the last four days of a column to its next, the same for all columns. `rnn`: an LSTM that
-    reads how far each column is from the mean of its last four days, and corrects.
+    `history`: one linear map from the last four days of a column to its next, the same for all columns. `rnn`: an
+    LSTM that reads how far each column is from the mean of its last four days, and corrects.
     """
 
     def __init__(self, hidden=64, dropout=0.5, without=None):
@@ -60,7 +60,8 @@ class Forecaster(nn.Module):
 def graph_of(model, scaler):
     """The same as a stream: the last four days of each column are a state [T, N, columns, HISTORY]."""
     graph = rivulet.Graph("energy", {
-        "description": "LSTM that forecasts the next 24 hours of an electricity transformer's loads and oil temperature",
+        "description": "LSTM that forecasts the next 24 hours of an electricity transformer's loads and oil "
+                       "temperature",
         "license": "MIT; trained on ETTh1 (ETDataset, CC BY-ND 4.0)",
         **rivulet.documents(scaler=scaler, forecast={
             "columns": COLUMNS, "horizon": HORIZON, "season": DAY, "step": "hour"}),
@@ -116,7 +117,8 @@ def main():
         return error.square().mean().item(), error.abs().mean().item()
 
     model, epoch, _ = series.train(
-        Forecaster(without=arguments.without), recent[: train_end - HORIZON], lambda y, at: nn.functional.mse_loss(y, targets[at]),
+        Forecaster(without=arguments.without), recent[: train_end - HORIZON],
+        lambda y, at: nn.functional.mse_loss(y, targets[at]),
         lambda model: errors(model, train_end, validation_end)[0], epochs=arguments.epochs, batch=16, window=90,
         weight_decay=0.1, warmup=100, average=0.998, log=lambda line: print(line, flush=True))
     with torch.no_grad():

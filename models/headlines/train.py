@@ -2,7 +2,8 @@
 
     python models/headlines/train.py --data hacker_news_2000.txt
 
-Needs torch and numpy. Writes model.safetensors, rnn.safetensors and curve.json beside itself, and what the tests compare.
+Needs torch and numpy. Writes model.safetensors, rnn.safetensors and curve.json beside itself, and what the tests
+compare.
 """
 
 import argparse

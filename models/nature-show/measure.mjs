@@ -1,6 +1,6 @@
 /**
- * Measures the models of models/nature-show: how often each names the last animal rightly, by the number of observations
- * between the one that decides and the question. Prints a table and writes curve.svg beside itself.
+ * Measures the models of models/nature-show: how often each names the last animal rightly, by the number of
+ * observations between the one that decides and the question. Prints a table and writes curve.svg beside itself.
  *
  *     node models/nature-show/measure.mjs
  */

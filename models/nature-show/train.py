@@ -58,7 +58,7 @@ def train(cell, steps, farthest=100, batch=64):
     model = Answerer(cell)
     optimiser = optimise.Optimiser(model, steps, lr=5e-3, weight_decay=0.0, average=0.99, warmup=50)
     for step in range(steps):
-        # As many shows with 1 to 10 observations between as with 10 to 100: the near ones are what can be learned first.
+        # As many shows with 1 to 10 observations between as with 10 to 100: the near ones can be learned first.
         between = int((farthest + 1) ** torch.rand(()).item()) - 1
         observations, answers = shows(between, batch)
         loss = nn.functional.cross_entropy(model(observations)[-1], answers)
@@ -89,7 +89,8 @@ def main():
         began = time.process_time()
         model = train(cell, arguments.steps)
         graph_of(model, cell).save(here / f"{name}.safetensors")
-        fixtures.write(f"nature-show-{cell.lower()}", model, fixtures.tokens(len(OBSERVATIONS)), tokens=len(OBSERVATIONS))
+        fixtures.write(f"nature-show-{cell.lower()}", model, fixtures.tokens(len(OBSERVATIONS)),
+                       tokens=len(OBSERVATIONS))
         parameters = sum(weight.numel() for weight in model.parameters())
         print(f"{cell}: {parameters} parameters, {time.process_time() - began:.0f} s of CPU time", flush=True)
 

@@ -1,13 +1,13 @@
 /**
- * Measures the models of models/stock, walking forward: each fold's networks, which have seen the days before it only, on
- * the days up to the next fold.
+ * Measures the models of models/stock, walking forward: each fold's networks, which have seen the days before it only,
+ * on the days up to the next fold.
  *
  *     node models/stock/measure.mjs sp500-2000.csv
  *
- * Prices: error of the next day's close in percent of this day's, and how often the direction was right, beside the naive
- * forecast (tomorrow is as today) and beside saying "up" every day. Volatility: how unlikely the moves were, in nats per day
- * under a normal distribution of the deviation foreseen, beside the deviation of all days before the fold and the weighted
- * average of squared moves (0.94 of the day before) that RiskMetrics uses.
+ * Prices: error of the next day's close in percent of this day's, and how often the direction was right, beside the
+ * naive forecast (tomorrow is as today) and beside saying "up" every day. Volatility: how unlikely the moves were, in
+ * nats per day under a normal distribution of the deviation foreseen, beside the deviation of all days before the fold
+ * and the weighted average of squared moves (0.94 of the day before) that RiskMetrics uses.
  */
 
 import { fileURLToPath } from 'node:url';

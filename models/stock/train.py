@@ -2,8 +2,8 @@
 
     python models/stock/train.py --data sp500-2000.csv
 
-Needs torch and numpy. For each fold there are two networks: one predicts the next close, the other how far it will move.
-The last fold's are model.safetensors and volatility.safetensors beside this file, the others' lie in folds/.
+Needs torch and numpy. For each fold there are two networks: one predicts the next close, the other how far it will
+move. The last fold's are model.safetensors and volatility.safetensors beside this file, the others' lie in folds/.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def answer(name, y, closes, deviation, per_deviation):
 
 
 def graph_of(model, name, scaler, deviation):
-    """Scaled logarithms of closes in; `price`: the next one out; `volatility`: the deviation of the next return, in percent."""
+    """Scaled logarithms of closes in, the next one out (`price`), or the next move's deviation in % (`volatility`)."""
     volatile = name == "volatility"
     graph = rivulet.Graph(f"stock-{name}", {
         "description": "How far the S&P 500 will move on the next day, in percent" if volatile
@@ -117,8 +117,8 @@ def main():
                 print(f"{fold} {name}: epoch {epoch}, validation {best:.4f}, from the fold on {loss(y, after):.4f}, "
                       f"trivial {loss(torch.zeros_like(after), after):.4f}", flush=True)
             last = fold == FOLDS[-1]
-            path = here / {"price": "model", "volatility": "volatility"}[name] if last else here / "folds" / f"{name}-{fold}"
-            graph_of(model, name, scaler, deviation).save(f"{path}.safetensors")
+            file = {"price": "model", "volatility": "volatility"}[name] if last else f"folds/{name}-{fold}"
+            graph_of(model, name, scaler, deviation).save(here / f"{file}.safetensors")
             if last:
                 fixtures.write(f"stock-{name}", lambda x: answer(
                     name, model(seen(x[:, 0], per_deviation))[0], x, deviation, per_deviation),

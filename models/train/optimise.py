@@ -1,4 +1,4 @@
-"""The optimiser that every model here is trained with: AdamW, a warm-up and a cosine, clipped gradients, averaged weights."""
+"""What every model here is trained with: AdamW, a warm-up and a cosine, clipped gradients, averaged weights."""
 
 import copy
 import math
@@ -23,7 +23,8 @@ class Optimiser:
     def step(self, loss):
         for group in self.adam.param_groups:
             progress = max(0.0, self.steps - self.warmup) / max(1, self.total - self.warmup)
-            group["lr"] = self.lr * min(1.0, (self.steps + 1) / self.warmup) * (0.5 + 0.5 * math.cos(math.pi * progress))
+            warm = min(1.0, (self.steps + 1) / self.warmup)
+            group["lr"] = self.lr * warm * (0.5 + 0.5 * math.cos(math.pi * progress))
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)

@@ -1,7 +1,7 @@
 """Recurrent models of series: a table read, cut into training batches whose state is carried, and measured.
 
-As in charlm.py, a table of T rows becomes `batch` sequences that are read side by side in windows, and the state of each
-is carried from one window to the next, which is how the runtime uses the model afterwards.
+As in charlm.py, a table of T rows becomes `batch` sequences that are read side by side in windows, and the state of
+each is carried from one window to the next, which is how the runtime uses the model afterwards.
 """
 
 import csv
@@ -30,7 +30,7 @@ def ahead(x, horizon):
 
 
 def recent(x, length):
-    """x [T, columns] -> [T, columns, length]: each row's last `length` values, the newest last, zeros before the first."""
+    """x [T, columns] -> [T, columns, length]: each row's last `length` values, oldest first, zeros before the data."""
     padded = torch.cat([torch.zeros(length - 1, x.shape[1]), x])
     return padded.unfold(0, length, 1)
 
@@ -50,8 +50,9 @@ def train(model, inputs, loss, validate, *, epochs, batch, window, log=print, **
     """Trains on `inputs` [T, ...] and keeps the weights of the epoch that `validate` finds best.
 
     `model(x, state)` reads inputs [window, batch, ...] and gives (its outputs, the new state). `loss(outputs, at)` is a
-    scalar, and `at` [window, batch] says which time steps the outputs are of. `validate(model)` gives a number, the less
-    the better. The other options are those of `optimise.Optimiser`. Returns (the model, its epoch, what `validate` gave).
+    scalar, and `at` [window, batch] says which time steps the outputs are of. `validate(model)` gives a number, the
+    less the better. The other options are those of `optimise.Optimiser`. Returns (the model, its epoch, what
+    `validate` gave).
     """
     per_epoch = len(batches(len(inputs), batch=batch, window=window))
     optimiser = optimise.Optimiser(model, epochs * per_epoch, **options)
