@@ -55,6 +55,9 @@ const output = {
 
 const readerModule = /(?:^|\/)formats\/(\w+)\/\1\.js$/;
 
+/** Modules whose every export the core's entry has. */
+const CORE_MODULES = new Set(['index.js', 'errors.js', 'runtime/load.js']);
+
 /** Leaves to the core's files what they have: one class of errors, one copy of each reader and of the runtime. */
 const core = {
   name: 'core',
@@ -63,7 +66,7 @@ const core = {
     const path = relative('build/ts', resolve(dirname(importer), id)).replaceAll('\\', '/');
     const reader = readerModule.exec(path)?.[1];
     if (reader) return { id: `./reader-${reader}.js`, external: true };
-    return path === 'index.js' || path === 'errors.js' ? { id: './index.js', external: true } : null;
+    return CORE_MODULES.has(path) ? { id: './index.js', external: true } : null;
   },
 };
 
@@ -89,7 +92,12 @@ export default [
   // on the core entry.
   {
     ...common,
-    input: { cli: 'build/ts/cli/main.js', convert: 'build/ts/convert/index.js' },
+    input: {
+      cli: 'build/ts/cli/main.js',
+      convert: 'build/ts/convert/index.js',
+      pool: 'build/ts/adapters/pool/index.js',
+      'pool-worker': 'build/ts/adapters/pool/worker.js',
+    },
     plugins: [core, ...common.plugins],
     output: split('tools-'),
   },

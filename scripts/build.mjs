@@ -16,7 +16,7 @@ function node(script, ...args) {
 }
 
 const inside = (path) => join(root, path);
-const outputs = ['index', 'text', 'sequences', 'convert', 'cli', 'rivulet.browser'].map((name) =>
+const outputs = ['index', 'text', 'sequences', 'convert', 'pool', 'pool-worker', 'cli', 'rivulet.browser'].map((name) =>
   inside(`dist/${name}.js`),
 );
 const sources = ['src', 'assembly', 'asconfig.json', 'tsconfig.json', 'tsconfig.build.json', 'rollup.config.mjs'];

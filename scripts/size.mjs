@@ -40,6 +40,8 @@ const rows = [
   { what: 'text entry', files: [...staticFiles('text.js')] },
   { what: 'sequences entry', files: [...staticFiles('sequences.js')] },
   { what: 'convert entry', files: [...staticFiles('convert.js')] },
+  { what: 'pool entry', files: [...staticFiles('pool.js')] },
+  { what: 'pool worker', files: [...staticFiles('pool-worker.js')] },
   { what: 'command line', files: [...staticFiles('cli.js')] },
   { what: 'single-file browser build', files: ['rivulet.browser.js'] },
 ];

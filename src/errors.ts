@@ -79,8 +79,13 @@ export class RivuletError extends Error {
 
   /** The same refusal with details added or replaced. */
   with(details: ErrorDetails): RivuletError {
-    const { file, node, tensor, expected, found, hint, cause } = this;
-    return new RivuletError(this.code, this.#what, { file, node, tensor, expected, found, hint, cause, ...details });
+    return new RivuletError(this.code, this.#what, { ...this.toArguments()[2], cause: this.cause, ...details });
+  }
+
+  /** What the constructor takes to make it again on another thread: plain data, so without the cause. */
+  toArguments(): [code: ErrorCode, what: string, details: ErrorDetails] {
+    const { file, node, tensor, expected, found, hint } = this;
+    return [this.code, this.#what, { file, node, tensor, expected, found, hint }];
   }
 }
 

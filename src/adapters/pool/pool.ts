@@ -1,0 +1,273 @@
+import { RivuletError } from '../../errors.js';
+import { readSource, type Source } from '../../io/source.js';
+import { Channel } from '../../runtime/channel.js';
+import type { Port, ShapedArray } from '../../runtime/model.js';
+import { WorkerLink } from './link.js';
+import type { Facts, Rows, WorkerLoadOptions } from './messages.js';
+import { gatherRows, isInteger, RowBuffers, scatterRows, transferred } from './rows.js';
+import { PoolStream } from './stream.js';
+
+export interface PoolOptions extends WorkerLoadOptions {
+  /** How many workers; by default as many as the host has cores. */
+  workers?: number;
+  /** Where the workers' script is, where a bundler has moved it: `rivulet/pool-worker`. */
+  workerUrl?: string | URL;
+}
+
+/**
+ * Starts workers and loads a model in each. A path or URL is read by every worker; other sources are read here, once.
+ * @throws RivuletError as `loadModel` does, `INVALID_OPTION` for the number of workers, `UNSUPPORTED_HOST` without workers.
+ */
+export async function createPool(source: Source, options: PoolOptions = {}): Promise<Pool> {
+  const { workers = await coreCount(), workerUrl = new URL('./pool-worker.js', import.meta.url), ...rest } = options;
+  if (!Number.isInteger(workers) || workers < 1 || workers > 1024) {
+    throw new RivuletError('INVALID_OPTION', 'workers', { expected: 'a count from 1 to 1024', found: String(workers) });
+  }
+  const shown = await sendable(source);
+  const loading = { ...rest, ...(shown.name === undefined ? {} : { name: rest.name ?? shown.name }) };
+  const links: WorkerLink[] = [];
+  try {
+    for (let i = 0; i < workers; i++) links.push(await WorkerLink.start(new URL(workerUrl)));
+    const loaded = links.map((link) => link.request<Facts>({ op: 'load', source: shown.source, options: loading }));
+    const [facts] = await Promise.all(loaded);
+    return new Pool(links, facts, options.nonFinite === 'propagate');
+  } catch (error) {
+    const ended = new RivuletError('DISPOSED', 'the pool could not be made');
+    for (const link of links) link.fail(ended);
+    throw error;
+  }
+}
+
+/** A source as a message carries it: a path, an absolute URL, or bytes. */
+async function sendable(source: Source): Promise<{ source: Source; name?: string }> {
+  if (source instanceof URL) return { source: source.href };
+  if (typeof source === 'string') {
+    // A worker's own address is the script's.
+    const base = typeof process === 'object' ? undefined : globalThis.location?.href;
+    return { source: base === undefined ? source : new URL(source, base).href };
+  }
+  const { bytes, name } = await readSource(source);
+  return { source: bytes, ...(name === undefined ? {} : { name }) };
+}
+
+async function coreCount(): Promise<number> {
+  if (typeof navigator === 'object' && navigator.hardwareConcurrency) return navigator.hardwareConcurrency;
+  // Node 20 has no navigator.
+  return (await import('node:os')).availableParallelism();
+}
+
+/** One worker's part of a call on many streams: their numbers, and where their rows stand in the caller's arrays. */
+interface Share {
+  link: WorkerLink;
+  ids: Int32Array;
+  positions: Int32Array;
+}
+
+/** A model in several workers, and streams spread over them. */
+export class Pool {
+  readonly name: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly parameterCount: number;
+  /** Bytes of the weights in each worker's memory. */
+  readonly weightBytes: number;
+  /** Bytes of one stream's state. */
+  readonly stateBytes: number;
+  readonly kernels: Facts['kernels'];
+  readonly metadata: Facts['metadata'];
+  readonly streamable: boolean;
+  /** As `model.fingerprint`: snapshots go between pools and models that have the same. */
+  readonly fingerprint: string;
+  private readonly input: Channel | undefined;
+  private readonly buffers: Map<WorkerLink, RowBuffers>;
+  private ended = false;
+  private ids = 0;
+  private calls = 0;
+
+  /** @internal Use `createPool`. */
+  constructor(
+    private readonly links: readonly WorkerLink[],
+    facts: Facts,
+    private readonly anyNumber: boolean,
+  ) {
+    this.name = facts.name;
+    this.inputs = facts.inputs;
+    this.outputs = facts.outputs;
+    this.parameterCount = facts.parameterCount;
+    this.weightBytes = facts.weightBytes;
+    this.stateBytes = facts.stateBytes;
+    this.kernels = facts.kernels;
+    this.metadata = facts.metadata;
+    this.streamable = facts.streamable;
+    this.fingerprint = facts.fingerprint;
+    const [port] = facts.ports;
+    if (port && facts.inputs.length === 1 && facts.outputs.length === 1) this.input = new Channel(port);
+    this.buffers = new Map(links.map((link) => [link, new RowBuffers(isInteger(port))]));
+  }
+
+  /** How many workers there are. */
+  get workers(): number {
+    return this.links.length;
+  }
+
+  get disposed(): boolean {
+    return this.ended;
+  }
+
+  /** A new stream in the initial state, in the worker that has the fewest. */
+  async createStream(): Promise<PoolStream> {
+    const [stream] = await this.createStreams(1);
+    return stream;
+  }
+
+  /**
+   * Many new streams. They come worker by worker: keep their order in `stepMany`, and whole blocks of rows are copied at
+   * once.
+   */
+  async createStreams(count: number): Promise<PoolStream[]> {
+    this.checkLive();
+    if (!Number.isInteger(count) || count < 0) {
+      throw new RivuletError('INVALID_INPUT', 'count', { expected: 'a count of streams', found: String(count) });
+    }
+    const shares = new Map(this.links.map((link) => [link, 0]));
+    const load = (link: WorkerLink) => link.streams + shares.get(link)!;
+    for (let i = 0; i < count; i++) {
+      const link = this.links.reduce((least, one) => (load(one) < load(least) ? one : least));
+      shares.set(link, shares.get(link)! + 1);
+    }
+    const made = [...shares].map(async ([link, share]) => {
+      const ids = Array.from({ length: share }, () => this.ids++);
+      await link.request({ op: 'create', ids });
+      return ids.map((id) => new PoolStream(this, link, id));
+    });
+    return (await Promise.all(made)).flat();
+  }
+
+  /**
+   * One step of each of n streams, any set of this pool's, in any order: [n, inputs] -> [n, outputs]. Each gets the bits
+   * that it would get alone. Without `out` the result is a new array; leave `out` alone until the promise resolves.
+   *
+   * @throws RivuletError as `model.stepMany` does, before any stream has moved.
+   */
+  stepMany(streams: readonly PoolStream[], inputs: ArrayLike<number>, out?: Float32Array): Promise<Float32Array> {
+    return this.runMany(streams, inputs, 1, out);
+  }
+
+  /** `steps` steps of each of n streams: [n, steps, inputs] -> [n, steps, outputs]. */
+  async runMany(
+    streams: readonly PoolStream[],
+    inputs: ArrayLike<number>,
+    steps: number,
+    out?: Float32Array,
+  ): Promise<Float32Array> {
+    this.checkLive();
+    if (!Number.isInteger(steps) || steps < 0) {
+      throw new RivuletError('INVALID_INPUT', 'steps', { expected: 'a count', found: String(steps) });
+    }
+    const { input } = this;
+    if (!input) {
+      throw new RivuletError('INVALID_INPUT', 'this model does not run streams side by side', {
+        found: this.streamable ? 'several inputs or outputs' : 'a model of whole sequences',
+        hint: this.streamable ? 'Step its streams one by one with records' : 'Use pool.run',
+      });
+    }
+    const [outputPort] = this.outputs;
+    const shares = this.sharesOf(streams);
+    const result = out ?? new Float32Array(streams.length * steps * outputPort.size);
+    if (result.length !== streams.length * steps * outputPort.size) {
+      throw new RivuletError('INVALID_INPUT', `out "${outputPort.name}" has the wrong length`, {
+        tensor: outputPort.name,
+        expected: `${streams.length * steps * outputPort.size} numbers (${outputPort.size} a step)`,
+        found: `${result.length}`,
+      });
+    }
+    // Here, not in the workers: one must not refuse what the others have done.
+    input.checkLength(inputs, streams.length * steps * input.port.size, 'input');
+    input.checkTokens(inputs);
+    if (!this.anyNumber) input.checkFinite(inputs);
+    const typed = inputs instanceof Float32Array || inputs instanceof Float64Array;
+    const numbers = typed ? inputs : Float64Array.from(inputs);
+    const width = steps * input.port.size;
+    await Promise.all(shares.map((share) => this.runShare(share, steps, numbers, width, result)));
+    return result;
+  }
+
+  /** The whole graph at once on whole sequences, in the worker that is least busy; see `model.run`. */
+  async run(inputs: Readonly<Record<string, ShapedArray>>): Promise<Record<string, ShapedArray<Float32Array>>> {
+    this.checkLive();
+    const free = this.links.reduce((least, link) => (link.busy < least.busy ? link : least));
+    return free.request({ op: 'whole', inputs });
+  }
+
+  /** Ends the workers. Calls that have not come back are rejected with `DISPOSED`. */
+  dispose(): void {
+    this.ended = true;
+    const error = new RivuletError('DISPOSED', 'the pool was disposed of');
+    for (const link of this.links) link.fail(error);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  async cloneOf({ link, id }: PoolStream): Promise<PoolStream> {
+    const twin = this.ids++;
+    await link.request({ op: 'clone', id: twin, from: id });
+    return new PoolStream(this, link, twin);
+  }
+
+  private async runShare(
+    { link, ids, positions }: Share,
+    steps: number,
+    inputs: Float32Array | Float64Array,
+    width: number,
+    result: Float32Array,
+  ): Promise<void> {
+    const buffers = this.buffers.get(link)!;
+    const outputWidth = steps * this.outputs[0].size;
+    const rows = buffers.take(ids.length * width, ids.length * outputWidth);
+    gatherRows(rows.input, inputs, positions, width);
+    const request = { op: 'many', ids, steps, rows } as const;
+    const back = await link.request<Rows>(request, transferred(rows));
+    scatterRows(result, back.output, positions, outputWidth);
+    buffers.give(back);
+  }
+
+  /** The streams by worker. */
+  private sharesOf(streams: readonly PoolStream[]): Share[] {
+    const call = ++this.calls;
+    const all = streams.length;
+    for (let i = 0; i < all; i++) {
+      const stream = streams[i];
+      if (stream?.pool !== this) {
+        throw new RivuletError('INVALID_INPUT', `stream ${i} is of another pool`, {
+          expected: `streams of this pool of "${this.name}"`,
+          found: stream?.pool ? `one of a pool of "${stream.pool.name}"` : String(stream),
+        });
+      }
+      stream.checkLive(i);
+      if (stream.mark === call) {
+        throw new RivuletError('INVALID_INPUT', `stream ${i} is given twice`, { expected: 'each stream once' });
+      }
+      stream.mark = call;
+    }
+    const shares: Share[] = [];
+    for (const link of this.links) {
+      const ids = new Int32Array(all);
+      const positions = new Int32Array(all);
+      let count = 0;
+      for (let i = 0; i < all; i++) {
+        if (streams[i].link !== link) continue;
+        ids[count] = streams[i].id;
+        positions[count++] = i;
+      }
+      if (count > 0) shares.push({ link, ids: ids.slice(0, count), positions: positions.subarray(0, count) });
+    }
+    return shares;
+  }
+
+  private checkLive(): void {
+    if (this.ended) throw new RivuletError('DISPOSED', 'the pool was disposed of');
+  }
+}

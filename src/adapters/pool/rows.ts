@@ -1,0 +1,66 @@
+// What goes between the caller's arrays and the workers' buffers.
+
+import type { PlanPort } from '../../plan/plan.js';
+import type { Rows } from './messages.js';
+
+/** Whether threads can share memory here: a page has to be cross-origin isolated for it. */
+const SHARED =
+  typeof SharedArrayBuffer === 'function' &&
+  (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+
+/** Buffers for one worker's share of a call, kept for the next: shared memory, or sent there and back. */
+export class RowBuffers {
+  private readonly free: Rows[] = [];
+
+  constructor(private readonly integer: boolean) {}
+
+  /** Room for at least so many numbers each way. */
+  take(inputs: number, outputs: number): Rows {
+    const kept = this.free.pop();
+    if (kept && kept.input.length >= inputs && kept.output.length >= outputs) return kept;
+    const input = allocate(inputs * (this.integer ? 8 : 4));
+    return {
+      input: this.integer ? new Float64Array(input) : new Float32Array(input),
+      output: new Float32Array(allocate(outputs * 4)),
+    };
+  }
+
+  give(rows: Rows): void {
+    this.free.push(rows);
+  }
+}
+
+const allocate = (bytes: number): ArrayBuffer =>
+  (SHARED ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)) as ArrayBuffer;
+
+/** The buffers that have to be handed over: none where memory is shared. */
+export const transferred = ({ input, output }: Rows): ArrayBuffer[] =>
+  SHARED ? [] : [input.buffer as ArrayBuffer, output.buffer as ArrayBuffer];
+
+export const isInteger = (port: PlanPort | undefined): boolean => port !== undefined && port.type !== 'float32';
+
+type Numbers = Float32Array | Float64Array;
+
+/** Rows `positions` of `from`, `width` numbers each, to the first rows of `to`; neighbours at once. */
+export function gatherRows(to: Numbers, from: Numbers, positions: Int32Array, width: number): void {
+  eachRun(positions, (at, position, count) => {
+    to.set(from.subarray(position * width, (position + count) * width), at * width);
+  });
+}
+
+/** The first rows of `from` to rows `positions` of `to`. */
+export function scatterRows(to: Numbers, from: Numbers, positions: Int32Array, width: number): void {
+  eachRun(positions, (at, position, count) => {
+    to.set(from.subarray(at * width, (at + count) * width), position * width);
+  });
+}
+
+/** Calls `visit(at, position, count)` for each longest run of positions that follow one another. */
+function eachRun(positions: Int32Array, visit: (at: number, position: number, count: number) => void): void {
+  for (let at = 0; at < positions.length; ) {
+    let end = at + 1;
+    while (end < positions.length && positions[end] === positions[end - 1] + 1) end++;
+    visit(at, positions[at], end - at);
+    at = end;
+  }
+}

@@ -1,0 +1,95 @@
+// The script of a pool's worker: one model, the streams of the pool that live here, and a queue of requests.
+
+import { RivuletError } from '../../errors.js';
+import { loadModel } from '../../runtime/load.js';
+import type { Model } from '../../runtime/model.js';
+import type { Stream } from '../../runtime/stream.js';
+import type { Answer, Facts, Request, Rows } from './messages.js';
+
+type Post = (answer: Answer, transfer: ArrayBuffer[]) => void;
+
+let model: Model;
+/** By their number in the pool. */
+const streams: Stream[] = [];
+
+/** Does what is asked; what it returns is cloned into the answer, but for the buffers listed in `transfer`. */
+async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unknown> {
+  switch (request.op) {
+    case 'load':
+      model = await loadModel(request.source, request.options);
+      return factsOf(model);
+    case 'create':
+      for (const id of request.ids) streams[id] = model.createStream();
+      return undefined;
+    case 'clone':
+      streams[request.id] = streams[request.from].clone();
+      return undefined;
+    case 'dispose':
+      streams[request.id].dispose();
+      delete streams[request.id];
+      return undefined;
+    case 'call':
+      return streams[request.id][request.method](request.argument as never);
+    case 'whole':
+      return model.run(request.inputs);
+    case 'many':
+      return stepRows(request.ids, request.steps, request.rows, transfer);
+  }
+}
+
+/** The rows go back with the answer, whether the memory is shared or was sent. */
+function stepRows(ids: Int32Array, steps: number, rows: Rows, transfer: ArrayBuffer[]): Rows {
+  const { input, output } = rows;
+  const listed: Stream[] = [];
+  for (let i = 0; i < ids.length; i++) listed.push(streams[ids[i]]);
+  const [inputs, outputs] = [model.inputs[0].size, model.outputs[0].size].map((size) => size * steps * ids.length);
+  model.runMany(listed, input.subarray(0, inputs), steps, output.subarray(0, outputs));
+  for (const { buffer } of [input, output]) if (buffer instanceof ArrayBuffer) transfer.push(buffer);
+  return rows;
+}
+
+function factsOf(loaded: Model): Facts {
+  const { name, inputs, outputs, parameterCount, weightBytes, stateBytes, kernels, metadata, streamable } = loaded;
+  const shown = { name, inputs, outputs, parameterCount, weightBytes, stateBytes, kernels, metadata, streamable };
+  let ports: Facts['ports'] = [];
+  if (streamable) {
+    const stream = loaded.createStream();
+    ports = stream.engine.plan.inputs;
+    stream.dispose();
+  }
+  return { ...shown, fingerprint: loaded.fingerprint, ports };
+}
+
+async function answer(request: Request, post: Post): Promise<void> {
+  const transfer: ArrayBuffer[] = [];
+  try {
+    post({ value: await perform(request, transfer) }, transfer);
+  } catch (error) {
+    post(error instanceof RivuletError ? { refusal: error.toArguments() } : { error }, []);
+  }
+}
+
+/** Takes requests from the thread that started this one. One waits for the other: loading is asynchronous. */
+async function serve(): Promise<void> {
+  let last = Promise.resolve();
+  const queue = (request: Request, post: Post) => {
+    last = last.then(() => answer(request, post));
+  };
+  // A Web Worker's global scope, or Node's port.
+  const scope = globalThis as unknown as DedicatedScope;
+  if (typeof scope.postMessage === 'function') {
+    scope.onmessage = ({ data }) => queue(data, (sent, transfer) => scope.postMessage(sent, transfer));
+    return;
+  }
+  const { parentPort } = await import('node:worker_threads');
+  parentPort!.on('message', (data: Request) =>
+    queue(data, (sent, transfer) => parentPort!.postMessage(sent, transfer)),
+  );
+}
+
+interface DedicatedScope {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  onmessage: (event: { data: Request }) => void;
+}
+
+await serve();
