@@ -22,7 +22,6 @@ export const REFUSED_OPERATORS: Readonly<Partial<Record<ErrorCode, readonly stri
     'test_dequantizelinear_axis',
     'test_dft',
     'test_edge_pad',
-    'test_einsum_batch_matmul',
     'test_if',
     'test_loop11',
     'test_matmulinteger',
