@@ -77,24 +77,29 @@ export const slice: Operator = {
   },
   lower(node: Lowering) {
     const { axis, start, end } = sliceBounds(node);
-    const shape = node.shape(0);
-    const { outer, inner } = around(shape, axis);
-    const x = node.input(0);
-    const y = node.output(0);
-    const { value } = x.address as { value: string };
-    const bytes = (end - start) * inner * 4;
-    node.call('copy', {
-      from: { value, offset: start * inner * 4 },
-      fromStride: x.stride,
-      to: y.address,
-      toStride: y.stride,
-      bytes,
-      count: outer,
-      fromNext: Number(shape[axis]) * inner * 4,
-      toNext: bytes,
-    });
+    copyPart(node, 0, axis, start, end - start);
   },
 };
+
+/** Output `output` becomes the `length` elements from `start` on along an axis of input 0 that lies inside the step. */
+export function copyPart(node: Lowering, output: number, axis: number, start: number, length: number): void {
+  const shape = node.shape(0);
+  const { outer, inner } = around(shape, axis);
+  const x = node.input(0);
+  const y = node.output(output);
+  const { value } = x.address as { value: string };
+  const bytes = length * inner * 4;
+  node.call('copy', {
+    from: { value, offset: start * inner * 4 },
+    fromStride: x.stride,
+    to: y.address,
+    toStride: y.stride,
+    bytes,
+    count: outer,
+    fromNext: Number(shape[axis]) * inner * 4,
+    toNext: bytes,
+  });
+}
 
 function sliceBounds(node: NodeReader): { axis: number; start: number; end: number } {
   const shape = node.shape(0);

@@ -1,6 +1,6 @@
 import type { Dim } from '../graph/graph.js';
 import type { NodeReader } from './node.js';
-import type { Lowering, Operator, Reference } from './operator.js';
+import type { Lowering, Operand, Operator, Reference } from './operator.js';
 
 /** ONNX's arithmetic of two values, by the code of the `binary` kernel. */
 const OPERATIONS: Record<string, { code: number; reference(a: number, b: number): number }> = {
@@ -22,7 +22,22 @@ export function broadcastShapes(node: NodeReader, a: readonly Dim[], b: readonly
   });
 }
 
-export const binaryOperators: Operator[] = Object.entries(OPERATIONS).map(([op, { code }]) => ({
+/** Calls the kernel of Add, Sub, Mul or Div on two operands that are as wide as output 0, or repeat to it. */
+export function callBinary(node: Lowering, op: string, a: Operand, b: Operand): void {
+  const y = node.output(0);
+  node.call('binary', {
+    a: a.address,
+    aStride: a.stride,
+    b: b.address,
+    bStride: b.stride,
+    y: y.address,
+    yStride: y.stride,
+    bytes: { strideOf: node.node.outputs[0] },
+    operator: OPERATIONS[op].code,
+  });
+}
+
+export const binaryOperators: Operator[] = Object.keys(OPERATIONS).map((op) => ({
   op,
   attributes: [],
   inputs: [2, 2],
@@ -38,17 +53,7 @@ export const binaryOperators: Operator[] = Object.entries(OPERATIONS).map(([op, 
         `[${node.shape(i).join(', ')}]`,
       );
     });
-    const y = node.output(0);
-    node.call('binary', {
-      a: a.address,
-      aStride: a.stride,
-      b: b.address,
-      bStride: b.stride,
-      y: y.address,
-      yStride: y.stride,
-      bytes: { strideOf: node.node.outputs[0] },
-      operator: code,
-    });
+    callBinary(node, op, a, b);
   },
 }));
 

@@ -2,7 +2,7 @@
 
 import { type Dim, TIME } from '../graph/graph.js';
 import { arrayOf, broadcastOf, elementAt, fromFront, listOf } from './array.js';
-import { slice as coreSlice } from './copy.js';
+import { copyPart, slice as coreSlice } from './copy.js';
 import { broadcastShapes } from './elementwise.js';
 import type { NodeReader } from './node.js';
 import type { Argument, Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
@@ -198,28 +198,11 @@ export const split: Operator = {
     return sizes.map((size) => ({ type, shape: shape.map((dim, a) => (a === axis ? size : dim)) }));
   },
   lower(node) {
-    const shape = node.shape(0);
     const { axis, sizes } = partsOf(node);
-    const x = node.input(0);
-    const { value } = x.address as { value: string };
-    const [outer, inner] = [rowSize(shape.slice(0, axis)), rowSize(shape.slice(axis + 1))];
-    let offset = 0;
+    let start = 0;
     for (const [i, size] of sizes.entries()) {
-      const bytes = size * inner * 4;
-      if (node.wanted(i)) {
-        const y = node.output(i);
-        node.call('copy', {
-          from: { value, offset },
-          fromStride: x.stride,
-          to: y.address,
-          toStride: y.stride,
-          bytes,
-          count: outer,
-          fromNext: Number(shape[axis]) * inner * 4,
-          toNext: bytes,
-        });
-      }
-      offset += bytes;
+      if (node.wanted(i)) copyPart(node, i, axis, start, size);
+      start += size;
     }
   },
 };

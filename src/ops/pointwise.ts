@@ -3,7 +3,7 @@
 import type { DataType } from '../graph/graph.js';
 import { ACTIVATIONS } from './activations.js';
 import { arrayOf, broadcastOf, elementAt } from './array.js';
-import { binaryOperators, broadcastShapes } from './elementwise.js';
+import { binaryOperators, broadcastShapes, callBinary } from './elementwise.js';
 import { broadcastOperand } from './move.js';
 import type { NodeReader } from './node.js';
 import type { Lowering, Operand, Operator, Reference, ValueType } from './operator.js';
@@ -166,18 +166,7 @@ const arithmetic: Operator[] = binaryOperators.map((core) => {
       else if (sized) core.lower(node);
       else {
         const [a, b] = [0, 1].map((i) => broadcastOperand(node, i, shape));
-        const y = node.output(0);
-        const code = { Add: 0, Sub: 1, Mul: 2, Div: 3 }[core.op]!;
-        node.call('binary', {
-          a: a.address,
-          aStride: a.stride,
-          b: b.address,
-          bStride: b.stride,
-          y: y.address,
-          yStride: y.stride,
-          bytes: { strideOf: node.node.outputs[0] },
-          operator: code,
-        });
+        callBinary(node, core.op, a, b);
       }
     },
   };
