@@ -1,4 +1,5 @@
-// Compiles each module of assembly/ once per target of asconfig.json into build/kernels/, and inlines each release build.
+// Compiles each module of assembly/ once per target of asconfig.json into build/kernels/, and inlines each release build;
+// the same code as text (.wat) is what scripts/hot-loops.mjs counts.
 // What is newer than its sources is left alone. --force builds all; names given as arguments build only those: a file
 // (`simd-tensor`), or a build (`simd`) with all its modules.
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -28,11 +29,13 @@ mkdirSync('build/kernels', { recursive: true });
 for (const { name, build, target, entry, memoryBase, release } of files) {
   if (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(build)) continue;
   const wasm = `build/kernels/${name}.wasm`;
-  const outputs = release ? [wasm, wasm.replace(/wasm$/, 'js'), wasm.replace(/wasm$/, 'd.ts')] : [wasm];
+  const beside = (extension) => wasm.replace(/wasm$/, extension);
+  const outputs = [wasm, ...(release ? ['js', 'd.ts', 'wat'].map(beside) : [])];
   if (!force && !isStale(outputs, sources)) continue;
   const started = performance.now();
   const { main } = await import('assemblyscript/asc');
   const options = ['--config', 'asconfig.json', '--target', target, '--outFile', wasm, '--memoryBase', `${memoryBase}`];
+  if (release) options.push('--textFile', beside('wat'));
   const { error, stderr } = await main([entry, ...options]);
   if (error) {
     process.stderr.write(stderr.toString());
