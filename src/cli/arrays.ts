@@ -4,21 +4,7 @@ import type { Port, ShapedArray } from '../index.js';
 import { readNpy } from '../io/npy.js';
 import type { Context } from './host.js';
 import { readBytes } from './model.js';
-import { UsageError } from './options.js';
 import { NPY_START, plainNumbers, readSeries } from './series.js';
-
-/** `NAME=FILE` arguments as pairs. */
-export function namedFiles(option: string, texts: readonly string[]): Map<string, string> {
-  const files = new Map<string, string>();
-  for (const text of texts) {
-    const at = text.indexOf('=');
-    if (at < 1) throw new UsageError(`--${option} takes NAME=FILE, not "${text}"`);
-    const name = text.slice(0, at);
-    if (files.has(name)) throw new UsageError(`--${option} names "${name}" twice`);
-    files.set(name, text.slice(at + 1));
-  }
-  return files;
-}
 
 /**
  * The arrays of ports, by name, from files: `.npy` of the whole shape that the port declares, or a series (`.npy` or CSV,

@@ -3,10 +3,11 @@ import type { Model } from '../index.js';
 import { Random, Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
-import { ARCHITECTURE, MODEL_NOTE, openModel } from './model.js';
+import { MODEL_NOTE, openModel } from './model.js';
 import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, figure, printable, table } from './output.js';
 import { Progress } from './progress.js';
+import { READING } from './reading.js';
 import { portsOf } from './series.js';
 
 const STEPS = 100;
@@ -32,7 +33,7 @@ export const benchVerb: Verb = {
   options: {
     seconds: { value: 'X', help: 'How long to measure each case (default: 1)' },
     ...JSON_OUTPUT,
-    ...ARCHITECTURE,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },

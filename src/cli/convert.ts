@@ -9,13 +9,14 @@ import {
 import { RivuletError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { loadModel, type Model } from '../index.js';
-import { namedFiles, readArrays } from './arrays.js';
+import { readArrays } from './arrays.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
-import { ARCHITECTURE, kernelsOf, MODEL_NOTE, openGraph } from './model.js';
+import { kernelsOf, MODEL_NOTE, openGraph } from './model.js';
 import { type Arguments, columns, KEEP, KERNELS, UsageError } from './options.js';
 import { bytes, count, figure } from './output.js';
 import { Progress } from './progress.js';
+import { READING } from './reading.js';
 import { portsOf } from './series.js';
 
 /** Types of weights by the names that the command line takes, and how far rounding to them may move an output. */
@@ -48,7 +49,7 @@ export const convertVerb: Verb = {
       value: 'NUMBER',
       help: 'Largest difference allowed (default: 1e-5; for f16 0.01, bf16 0.1, int8 0.5)',
     },
-    ...ARCHITECTURE,
+    ...READING,
     ...KERNELS,
   },
   examples: [
@@ -105,8 +106,8 @@ async function calibrationOf(graph: Graph, model: Model, args: Arguments, contex
 
 /** What the options say of inputs and of what is expected. */
 async function arraysOf(model: Model, args: Arguments, context: Context): Promise<VerifyOptions> {
-  const inputs = namedFiles('input', args.list('input'));
-  const expected = namedFiles('expect', args.list('expect'));
+  const inputs = args.named('input');
+  const expected = args.named('expect');
   const [, x, y] = args.positionals;
   if (args.flag('verify') !== (y !== undefined)) throw new UsageError('--verify goes with INPUT and EXPECTED');
   if (args.flag('verify')) {

@@ -8,6 +8,7 @@ import type { Verb } from './host.js';
 import { liveReadings, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
+import { READING } from './reading.js';
 import { COLUMNS, namesIn, readReadings } from './readings.js';
 
 export const detectVerb: Verb = {
@@ -29,6 +30,7 @@ export const detectVerb: Verb = {
     recent: { value: 'N', help: 'Last errors that are judged together (default: what the model says, else 10)' },
     anomalies: { help: 'Write the anomalies only' },
     ...STATE,
+    ...READING,
     ...KERNELS,
   },
   examples: [

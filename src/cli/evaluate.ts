@@ -10,6 +10,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './option
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
 import { RANGE, type RangeOf, readRange } from './range.js';
+import { READING } from './reading.js';
 import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
 import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
 import { decodeText, portsOf, readSeries } from './series.js';
@@ -43,6 +44,7 @@ export const evaluateVerb: Verb = {
     unknown: { value: 'CHARACTER', help: 'Stands in for characters that the model does not know (default: an error)' },
     state: STATE.state,
     ...JSON_OUTPUT,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },

@@ -14,6 +14,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, type Options, UsageError } 
 import { count } from './output.js';
 import { Progress } from './progress.js';
 import { type RangeOf, readRange } from './range.js';
+import { READING } from './reading.js';
 import { COLUMNS, namesIn, type Readings, readReadings } from './readings.js';
 
 /** Which part of the rows is scored; the rows before it are read all the same. */
@@ -44,6 +45,7 @@ export const forecastVerb: Verb = {
     ...SCORED,
     ...STATE,
     ...JSON_OUTPUT,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },

@@ -3,6 +3,7 @@ import type { Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
 import { HELD, KERNELS } from './options.js';
 import { count, figure, type Output, printable } from './output.js';
+import { READING } from './reading.js';
 
 export const generateVerb: Verb = {
   name: 'generate',
@@ -33,6 +34,7 @@ export const generateVerb: Verb = {
     seed: { short: 's', value: 'N', help: 'Seed of the draws (default: a random one, told at the end)' },
     stop: { value: 'TEXT', multiple: true, help: 'End before this text (default: what the model says)' },
     ...STATE,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },

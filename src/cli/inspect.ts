@@ -4,9 +4,10 @@ import { byteLength } from '../graph/tensor.js';
 import { loadOperators, type Model } from '../index.js';
 import { surveyGraph } from '../plan/survey.js';
 import type { Verb } from './host.js';
-import { ARCHITECTURE, MODEL_NOTE, type OpenedGraph, openGraph, openModel } from './model.js';
+import { MODEL_NOTE, type OpenedGraph, openGraph, openModel } from './model.js';
 import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
+import { READING } from './reading.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
@@ -19,7 +20,7 @@ export const inspectVerb: Verb = {
   options: {
     plan: { help: 'Show the plan too: the arena and the kernel calls of a step' },
     ...JSON_OUTPUT,
-    ...ARCHITECTURE,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },

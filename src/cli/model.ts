@@ -8,19 +8,11 @@ import { writeFile } from './files.js';
 import type { Context } from './host.js';
 import type { Arguments, Options } from './options.js';
 import { Progress } from './progress.js';
-import { decodeText } from './series.js';
+import { readingOf } from './reading.js';
 
 /** What a verb's notes say about its first argument. */
 export const MODEL_NOTE =
   'MODEL is a file of any format that is read, a folder that holds model.safetensors, or a URL.';
-
-export const ARCHITECTURE: Options = {
-  architecture: {
-    value: 'FILE',
-    help: 'JSON that says what weights alone leave open: the order of layers, a Keras model',
-  },
-  unpadded: { help: 'Leave out the masks of a Keras model: the sequences hold no padding' },
-};
 
 export const STATE: Options = {
   state: { value: 'FILE', help: 'Begin in the state saved in FILE' },
@@ -57,7 +49,7 @@ export async function readBytes(path: string, context: Context): Promise<Uint8Ar
 /** Loads the model that the first argument means, with the kernels asked for. */
 export async function openModel(args: Arguments, context: Context): Promise<Model> {
   const path = await modelPath(args.positionals[0]);
-  const given = { ...kernelsOf(args), ...heldOf(args), ...(await architectureOf(args, context)) };
+  const given = { ...kernelsOf(args), ...heldOf(args), ...(await readingOf(args, (path) => readBytes(path, context))) };
   return reading(path, context, (options) => loadModel(path, { ...options, ...given }));
 }
 
@@ -69,20 +61,9 @@ export interface OpenedGraph extends ReadGraph {
 /** Reads the graph of the model that the first argument means. */
 export async function openGraph(args: Arguments, context: Context): Promise<OpenedGraph> {
   const file = await modelPath(args.positionals[0]);
-  const given = await architectureOf(args, context);
+  const given = await readingOf(args, (path) => readBytes(path, context));
   const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given }));
   return { ...read, file };
-}
-
-/** What `ARCHITECTURE` says. */
-async function architectureOf(
-  args: Arguments,
-  context: Context,
-): Promise<{ architecture?: string; unpadded?: boolean }> {
-  const path = args.text('architecture');
-  const unpadded = args.flag('unpadded') && { unpadded: true };
-  if (path === undefined) return { ...unpadded };
-  return { ...unpadded, architecture: decodeText(await readBytes(path, context), path) };
 }
 
 export function kernelsOf(args: Arguments): { kernels?: 'auto' | 'relaxed' | 'simd' | 'scalar' } {

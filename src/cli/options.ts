@@ -34,11 +34,13 @@ export const HELP: Option = { short: 'h', help: 'Show this help' };
 /** A verb's arguments. Each getter checks what it gives and throws UsageError. */
 export class Arguments {
   readonly positionals: readonly string[];
+  readonly #options: Options;
   readonly #values: Readonly<Record<string, unknown>>;
 
   /** @throws UsageError for an unknown option, a value missing or too much, too few or too many positionals */
   constructor(syntax: Syntax, argv: readonly string[]) {
     const { positionals, values } = parse({ help: HELP, ...syntax.options }, argv);
+    this.#options = syntax.options;
     this.#values = values;
     this.positionals = positionals;
     if (this.flag('help')) return;
@@ -61,6 +63,19 @@ export class Arguments {
     return (this.#values[name] as string[] | undefined) ?? [];
   }
 
+  /** What an option says of each name: `NAME=VALUE`, any number of times. */
+  named(name: string): Map<string, string> {
+    const found = new Map<string, string>();
+    for (const text of this.list(name)) {
+      const at = text.indexOf('=');
+      if (at < 1) throw new UsageError(`--${name} takes ${this.#options[name].value}, not "${text}"`);
+      const key = text.slice(0, at);
+      if (found.has(key)) throw new UsageError(`--${name} names "${key}" twice`);
+      found.set(key, text.slice(at + 1));
+    }
+    return found;
+  }
+
   choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
     const value = this.text(name);
     if (value === undefined || choices.includes(value as Choice)) return value as Choice | undefined;
@@ -72,12 +87,16 @@ export class Arguments {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const { min, max = rule.integer ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE, integer = false } = rule;
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    const value = decimal(text);
     if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
     const range = rule.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
     throw new UsageError(`--${name} takes ${integer ? 'an integer' : 'a number'} ${range}, not "${text}"`);
   }
 }
+
+/** A number written in decimal; NaN for any other text. */
+export const decimal = (text: string): number =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
 
 function parse(options: Options, argv: readonly string[]) {
   const config = Object.entries(options).map(([name, { short, value, multiple = false }]) => [

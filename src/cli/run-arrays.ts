@@ -4,7 +4,7 @@ import type { Model, Port, ShapedArray } from '../index.js';
 import { writeCsv } from '../io/csv.js';
 import { writeNpy } from '../io/npy.js';
 import { Pacer } from '../text/pause.js';
-import { namedFiles, readArrays } from './arrays.js';
+import { readArrays } from './arrays.js';
 import { writeFile } from './files.js';
 import { type Context, throwIfInterrupted } from './host.js';
 import { openStream, saveState } from './model.js';
@@ -39,7 +39,7 @@ const sequences = ({ shape }: Port, array: ShapedArray): number => array.shape[s
 
 /** The files of inputs: those named, or INPUT for the only one. */
 function sourcesOf(model: Model, args: Arguments): Map<string, string> {
-  const files = namedFiles('input', args.list('input'));
+  const files = args.named('input');
   const [, path] = args.positionals;
   if (path === undefined) return files;
   if (files.size > 0 || model.inputs.length !== 1) throw new UsageError('INPUT and --input exclude each other');

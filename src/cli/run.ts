@@ -5,8 +5,9 @@ import { formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writeCsv } from '
 import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
-import { ARCHITECTURE, MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
+import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { HELD, KERNELS, UsageError } from './options.js';
+import { READING } from './reading.js';
 import { recordsOf, STDIN } from './records.js';
 import { isNamed, runArrays } from './run-arrays.js';
 import { NPY_START, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
@@ -36,13 +37,14 @@ export const runVerb: Verb = {
     format: { value: 'FORMAT', help: 'csv or npy: what INPUT is (default: its content decides)' },
     'output-format': { value: 'FORMAT', help: 'csv or npy: what to write (default: by the name of FILE, else csv)' },
     ...STATE,
-    ...ARCHITECTURE,
+    ...READING,
     ...KERNELS,
     ...HELD,
   },
   examples: [
     'rivulet run model.safetensors inputs.npy --output outputs.npy',
-    'rivulet run vad.onnx --input input=chunks.npy --input sr=rate.npy --output output=speech.csv',
+    'rivulet run silero_vad.onnx chunks.npy --constant sr=16000 --shape input=N,576 --output speech.csv',
+    'rivulet run model.onnx --input a=a.npy --input b=b.csv --output y=y.npy',
     'tail -f sensor.csv | rivulet run model.safetensors',
   ],
 

@@ -9,6 +9,7 @@ import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from '
 import { type Arguments, KERNELS, UsageError } from './options.js';
 import { Progress } from './progress.js';
 import { readRange } from './range.js';
+import { READING } from './reading.js';
 import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 import { TraceView } from './trace-view.js';
@@ -50,6 +51,7 @@ export const traceVerb: Verb = {
     skip: { value: 'N', help: 'Read N characters or steps at the beginning without tracing them' },
     length: { short: 'n', value: 'N', help: `Trace N characters or steps at most (default: ${LENGTH})` },
     ...STATE,
+    ...READING,
     ...KERNELS,
   },
   examples: [

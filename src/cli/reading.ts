@@ -1,0 +1,59 @@
+import type { ReadOptions } from '../formats/registry.js';
+import { BATCH, type Dim, TIME } from '../graph/graph.js';
+import { type Arguments, decimal, type Options, UsageError } from './options.js';
+import { decodeText } from './series.js';
+
+/** What a file leaves open, said on the command line: options of every verb that loads a model. */
+export const READING: Options = {
+  architecture: {
+    value: 'FILE',
+    help: 'JSON that says what weights alone leave open: the order of layers, a Keras model',
+  },
+  unpadded: { help: 'Leave out the masks of a Keras model: the sequences hold no padding' },
+  constant: { value: 'NAME=NUMBERS', multiple: true, help: 'Fix an input of an ONNX model for good, as in sr=16000' },
+  shape: {
+    value: 'NAME=DIMS',
+    multiple: true,
+    help: 'The shape of an input that an ONNX model leaves open, as in x=T,N,8: T is time, N batch',
+  },
+  'state-pair': {
+    value: 'IN=OUT',
+    multiple: true,
+    help: 'An input of an ONNX model is the state that this output becomes',
+  },
+};
+
+type Reading = Pick<ReadOptions, 'architecture' | 'unpadded' | 'constants' | 'shapes' | 'states'>;
+
+/**
+ * What `READING` says, as readers take it.
+ * @throws UsageError for what is no number, no shape, or no pair of names
+ */
+export async function readingOf(args: Arguments, read: (path: string) => Promise<Uint8Array>): Promise<Reading> {
+  const path = args.text('architecture');
+  const constants = listed(args, 'constant', 'numbers with commas between', decimal);
+  const shapes = listed(args, 'shape', `lengths, ${TIME} and ${BATCH} with commas between`, dimOf);
+  const states = args.named('state-pair');
+  return {
+    ...(path !== undefined && { architecture: decodeText(await read(path), path) }),
+    ...(args.flag('unpadded') && { unpadded: true }),
+    ...(constants.size > 0 && { constants: Object.fromEntries(constants) }),
+    ...(shapes.size > 0 && { shapes: Object.fromEntries(shapes) }),
+    ...(states.size > 0 && { states: Object.fromEntries(states) }),
+  };
+}
+
+/** A length above 0 or a symbol; NaN for any other text. */
+const dimOf = (text: string): Dim =>
+  text === TIME || text === BATCH ? text : /^[1-9]\d{0,8}$/.test(text) ? Number(text) : Number.NaN;
+
+/** The items of each `NAME=ITEMS` of an option. */
+function listed<Item>(args: Arguments, option: string, expected: string, itemOf: (text: string) => Item) {
+  const lists = new Map<string, Item[]>();
+  for (const [name, text] of args.named(option)) {
+    const items = text.split(',').map((item) => itemOf(item.trim()));
+    if (items.some(Number.isNaN)) throw new UsageError(`--${option} ${name} takes ${expected}, not "${text}"`);
+    lists.set(name, items);
+  }
+  return lists;
+}
