@@ -1,11 +1,11 @@
 import { RivuletError } from '../errors.js';
-import type { Graph } from '../graph/graph.js';
+import { isRefusal } from '../formats/refusals.js';
 import { byteLength } from '../graph/tensor.js';
 import { loadOperators, type Model } from '../index.js';
 import { surveyGraph } from '../plan/survey.js';
-import type { Verb } from './host.js';
-import { MODEL_NOTE, type OpenedGraph, openGraph, openModel } from './model.js';
-import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
+import type { Context, Verb } from './host.js';
+import { MODEL_NOTE, modelPath, type OpenedGraph, openGraph, openModel } from './model.js';
+import { type Arguments, HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
 import { READING } from './reading.js';
 
@@ -27,15 +27,15 @@ export const inspectVerb: Verb = {
   examples: ['rivulet inspect models/shakespeare', 'rivulet inspect model.safetensors --plan --json'],
 
   async run(args, context) {
-    const read = await openGraph(args, context);
-    const problems = surveyGraph(read.graph, await loadOperators());
+    const { read, problems } = await examine(args, context);
     const { stdout } = context;
     const isJson = args.flag('json');
-    if (problems.length > 0) {
-      const facts = { ...describeFile(read), problems: problems.map((problem) => problemOf(problem, read.graph)) };
-      await stdout.write(isJson ? asJson(facts) : refusalReport(facts, stdout));
+    if (!read || problems.length > 0) {
+      const file = await modelPath(args.positionals[0]);
+      const facts = read && describeFile(read);
+      await stdout.write(isJson ? asJson({ file, ...facts, problems }) : refusalReport(file, facts, problems, stdout));
       const found = problems.length === 1 ? 'one reason' : `${problems.length} reasons`;
-      throw new RivuletError(problems[0].code, 'The model does not run', { file: read.file, found });
+      throw new RivuletError(problems[0].code, 'The model does not run', { file, found });
     }
     const model = await openModel(args, context);
     const facts = { ...describeFile(read), ...describeModel(model) };
@@ -49,6 +49,34 @@ export const inspectVerb: Verb = {
     }
   },
 };
+
+/**
+ * Reads the graph, and lists every reason for which it does not run: what the reader refuses, then what the planner does. The
+ * graph is missing where the reader could make none.
+ */
+async function examine(
+  args: Arguments,
+  context: Context,
+): Promise<{ read: OpenedGraph | undefined; problems: Problem[] }> {
+  const problems: Problem[] = [];
+  const tell = (refusal: RivuletError, operator = '') => problems.push(problemOf(refusal, operator));
+  let read: OpenedGraph | undefined;
+  try {
+    read = await openGraph(args, context, tell);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (problems.length === 0) tell(error);
+    return { read, problems };
+  }
+  const { graph } = read;
+  const refused = new Set(problems.map(({ node }) => node));
+  for (const problem of surveyGraph(graph, await loadOperators())) {
+    const { node } = problem;
+    // What a reader refuses it leaves in the graph, where the planner meets it again.
+    if (node === undefined || !refused.has(node)) tell(problem, graph.nodes.find(({ name }) => name === node)?.op);
+  }
+  return { read, problems };
+}
 
 const asJson = (facts: object): string => `${JSON.stringify(facts, null, 2)}\n`;
 
@@ -86,17 +114,20 @@ function describeModel(model: Model) {
   };
 }
 
-/** A reason for which a model does not run; `node` and `operator` where it is one node's. */
-function problemOf({ code, node, message, hint }: RivuletError, graph: Graph) {
-  const operator = graph.nodes.find(({ name }) => name === node)?.op;
-  // The hint, such as the list of all operators, is the same for many.
-  const reason = hint !== undefined && message.endsWith(hint) ? message.slice(0, -hint.length - 2) : message;
-  return { node, operator, code, reason: reason.replace(`node "${node}": `, '') };
+/** A reason for which a model does not run; `node` and `operator` where it is one node's or layer's. */
+type Problem = ReturnType<typeof problemOf>;
+
+function problemOf(refusal: RivuletError, operator: string) {
+  const { code, node, hint } = refusal;
+  const shown = { file: undefined, node: undefined };
+  // A list of all that is known is the same for many.
+  const { message } = refusal.with(hint?.startsWith('Those that') ? { ...shown, hint: undefined } : shown);
+  return { node, operator, code, reason: message };
 }
 
 function report(facts: FileFacts & ReturnType<typeof describeModel>, summary: string, output: Output): string {
   const lines = [
-    ['file', `${facts.file} (${facts.format}, ${bytes(facts.fileBytes)})`],
+    ['file', fileOf(facts)],
     ['state', facts.streamable ? `${bytes(facts.stateBytes)} per stream` : 'none: runs on whole sequences only'],
     ['kernels', facts.kernels],
     ['fingerprint', facts.fingerprint],
@@ -104,25 +135,33 @@ function report(facts: FileFacts & ReturnType<typeof describeModel>, summary: st
   ];
   const tensors = facts.tensors.map((tensor) => [tensor.name, tensor.type, shapeOf(tensor), count(tensor.bytes)]);
   return [
-    heading(facts, lines, output),
+    heading(facts.name, lines, output),
     `\n${printable(summary.trimEnd())}\n`,
     section('Ports', portsOf(facts), output),
     section('Tensors', [['name', 'type', 'shape', 'bytes'], ...tensors], output),
   ].join('');
 }
 
-function refusalReport(facts: FileFacts & { problems: ReturnType<typeof problemOf>[] }, output: Output): string {
-  const problems = facts.problems.map(({ node, operator, reason }) => [node ?? '', operator ?? '', reason]);
+/** `facts` as far as the reader came. */
+function refusalReport(
+  file: string,
+  facts: FileFacts | undefined,
+  problems: readonly Problem[],
+  output: Output,
+): string {
+  const rows = problems.map(({ node, operator, reason }) => [node ?? '', operator, reason]);
   return [
-    heading(facts, [['file', `${facts.file} (${facts.format}, ${bytes(facts.fileBytes)})`]], output),
-    section('Ports', portsOf(facts), output),
-    section('Does not run', [['node', 'operator', 'why'], ...problems], output),
+    heading(facts?.name ?? file, [['file', facts ? fileOf(facts) : file]], output),
+    facts ? section('Ports', portsOf(facts), output) : '',
+    section('Does not run', [['node', 'operator', 'why'], ...rows], output),
   ].join('');
 }
 
+const fileOf = ({ file, format, fileBytes }: FileFacts): string => `${file} (${format}, ${bytes(fileBytes)})`;
+
 const shapeOf = ({ shape }: { shape: readonly (number | string)[] }): string => `[${shape.join(', ')}]`;
 
-const heading = ({ name }: FileFacts, lines: string[][], output: Output): string =>
+const heading = (name: string, lines: string[][], output: Output): string =>
   `${output.bold(printable(name))}\n${lines.map(([label, value]) => `${label.padEnd(12)}${printable(value)}\n`).join('')}`;
 
 const section = (title: string, rows: string[][], output: Output): string =>

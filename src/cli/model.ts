@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ReadGraph, readGraph } from '../convert/index.js';
+import type { OnRefusal } from '../formats/refusals.js';
 import { loadModel, type Model, type Stream } from '../index.js';
 import { type Progress as Read, readSource } from '../io/source.js';
 import { HELD_TYPES, type HeldType } from '../plan/quantize.js';
@@ -58,11 +59,11 @@ export interface OpenedGraph extends ReadGraph {
   file: string;
 }
 
-/** Reads the graph of the model that the first argument means. */
-export async function openGraph(args: Arguments, context: Context): Promise<OpenedGraph> {
+/** Reads the graph of the model that the first argument means. `onRefusal` as `readGraph` takes it. */
+export async function openGraph(args: Arguments, context: Context, onRefusal?: OnRefusal): Promise<OpenedGraph> {
   const file = await modelPath(args.positionals[0]);
   const given = await readingOf(args, (path) => readBytes(path, context));
-  const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given }));
+  const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given, onRefusal }));
   return { ...read, file };
 }
 

@@ -6,6 +6,7 @@ import { type JsonObject, MAX_JSON_DEPTH_OF_MODELS, parseJson } from './json.js'
 import type { KerasArchitecture } from './keras/architecture.js';
 import type { OnnxOptions } from './onnx/options.js';
 import type { Architecture } from './pytorch/architecture.js';
+import type { RefusalOptions } from './refusals.js';
 import { looksLikeSafetensors, parseSafetensors } from './safetensors/container.js';
 import { holdsGraph, nativeGraph, readNative } from './safetensors/native.js';
 
@@ -16,7 +17,7 @@ export interface ReadModel {
 }
 
 /** What only some readers take. */
-export interface ReadOptions extends OnnxOptions {
+export interface ReadOptions extends OnnxOptions, RefusalOptions {
   /** What weights leave open: an `Architecture` for a state dict, what `model.to_json()` gives for Keras's; or its JSON. */
   architecture?: Architecture | KerasArchitecture | string;
   /** The sequences that the model will be given hold no padding: the masks of a Keras model may be left out. */

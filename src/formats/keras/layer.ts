@@ -32,6 +32,8 @@ export interface ModelContext {
   lastSteps: Map<string, Value>;
   /** Tells of an initial state that comes in as an input of the model. */
   addState(state: InitialStatePair): void;
+  /** Throws what reading a layer threw, unless somebody wants to hear of all layers that are refused. */
+  refuse(error: unknown, className: string): void;
   /** Makes an input of the graph one of token numbers. Returns whether the value is such an input. */
   takesTokens(value: Value): boolean;
 }

@@ -64,7 +64,14 @@ export function readModel(
   const layers = entries.filter(({ operation }) => !operation);
   const scopes = new Map(layers.map((one, i) => [one, i]));
   const own = weights.layers(layers.map(({ id }) => id));
-  const read = (one: Entry): Apply => readLayer(one, own[scopes.get(one) ?? 0], model, prefix, file);
+  const read = (one: Entry): Apply => {
+    try {
+      return readLayer(one, own[scopes.get(one) ?? 0], model, prefix, file);
+    } catch (error) {
+      model.refuse(error, one.className);
+      return (values) => values;
+    }
+  };
   return className === 'Sequential' || (className === 'Model' && !config.has('input_layers'))
     ? readSequential(config, entry, entries, read, prefix, model)
     : readFunctional(config, entries, read, prefix, model);

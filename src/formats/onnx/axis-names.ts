@@ -1,6 +1,6 @@
 import { RivuletError } from '../../errors.js';
 import { type Role, resolve, showLengths } from '../lengths.js';
-import type { Draft, Value } from './builder.js';
+import { type Draft, unknownOperator, type Value } from './builder.js';
 
 const TIME_NAME =
   /^(t|time|seq|sequence|len|length|frames?|steps?|chars?|tokens?)($|[_.\d]|len|length|steps?)|(_|[a-z])(len|length|steps?|frames)$/i;
@@ -23,9 +23,7 @@ export function nameAxes(values: readonly Value[], drafts: readonly Draft[], fil
         continue;
       }
       const foreign = drafts.find(({ unknown }) => unknown);
-      if (foreign) {
-        throw new RivuletError('UNSUPPORTED_OPERATOR', `operator ${foreign.op}`, { file, node: foreign.name });
-      }
+      if (foreign) throw unknownOperator(foreign.op, foreign.name, file);
       throw new RivuletError('UNSUPPORTED_OPERATOR', 'An axis of unknown length', {
         file,
         tensor: name,

@@ -69,6 +69,10 @@ export class Builder {
   readonly values = new Map<string, Value>();
   readonly drafts: Draft[] = [];
   readonly carried: Carried[] = [];
+  /** Refusals of what would have a shape if something before it ran. */
+  readonly consequences = new WeakSet<RivuletError>();
+  /** An input is of a shape that nobody knows. */
+  open = false;
   private readonly names: Set<string>;
   private readonly nodeNames = new Set<string>();
   private readonly suffixes = new Map<string, number>();
@@ -201,6 +205,10 @@ export class Builder {
     });
   }
 }
+
+/** The refusal of an operator that nobody knows. */
+export const unknownOperator = (op: string, node: string, file: string | undefined): RivuletError =>
+  new RivuletError('UNSUPPORTED_OPERATOR', `operator ${op}`, { file, node });
 
 /** `base`, or where that is taken the first of `base.1`, `base.2`, ... that is not. */
 function unused(base: string, taken: Set<string>, suffixes: Map<string, number>): string {
@@ -374,13 +382,15 @@ export class NodeContext {
 
   /** The refusal of what can't go on without a shape; where an operator is to blame that nobody knows, it is named. */
   shapeless(value: Value): RivuletError {
-    const foreign = this.builder.drafts.find(({ unknown }) => unknown);
-    if (!foreign) return this.unsupported('the shape of its input is not known', 'a known shape', value.name);
-    return new RivuletError('UNSUPPORTED_OPERATOR', `operator ${foreign.op}`, {
-      file: this.builder.file,
-      node: foreign.name,
-      hint: `It makes the input of "${this.name}" (${this.node.op}) one of unknown shape`,
-    });
+    const { drafts, file, consequences, open } = this.builder;
+    const foreign = drafts.find(({ unknown }) => unknown);
+    const error = foreign
+      ? unknownOperator(foreign.op, foreign.name, file).with({
+          hint: `It makes the input of "${this.name}" (${this.node.op}) one of unknown shape`,
+        })
+      : this.unsupported('the shape of its input is not known', 'a known shape', value.name);
+    if (foreign || open) consequences.add(error);
+    return error;
   }
 
   private exact(name: string, value: bigint): number {

@@ -1,5 +1,6 @@
 import type { Graph } from '../../graph/graph.js';
 import { type Neighbours, neighboursOf } from '../../io/neighbours.js';
+import type { RefusalOptions } from '../refusals.js';
 import { readExternal } from './external.js';
 import { parseModel } from './model.js';
 import type { OnnxOptions } from './options.js';
@@ -24,7 +25,7 @@ export function looksLikeOnnx(bytes: Uint8Array): boolean {
 export async function readOnnx(
   bytes: Uint8Array,
   file?: string,
-  options: OnnxOptions = {},
+  options: OnnxOptions & RefusalOptions = {},
   neighbours: Neighbours = neighboursOf(undefined),
 ): Promise<Graph> {
   const model = parseModel(bytes, file);

@@ -4,8 +4,9 @@ import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor
 import { toFloat32 } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
+import { isRefusal, type RefusalOptions } from '../refusals.js';
 import { nameAxes } from './axis-names.js';
-import { Builder, type Draft, NodeContext, type Value } from './builder.js';
+import { Builder, type Draft, NodeContext, unknownOperator, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
 import { type Inline, ifElse, loop, scan } from './control.js';
@@ -32,7 +33,7 @@ const NOT_ONNX: ReadonlySet<string> = new Set(['LSTMP', 'Linear']);
  * @throws RivuletError `INVALID_FILE`, `INVALID_GRAPH`, `UNSUPPORTED_OPERATOR`, `UNSUPPORTED_ATTRIBUTE`,
  *   `LIMIT_EXCEEDED`, `INVALID_OPTION`.
  */
-export function toGraph(model: OnnxModel, file?: string, options: OnnxOptions = {}): Graph {
+export function toGraph(model: OnnxModel, file?: string, options: OnnxOptions & RefusalOptions = {}): Graph {
   return new Translator(model, file, options).translate();
 }
 
@@ -45,13 +46,16 @@ class Translator {
   private readonly tensors = new Map<string, Tensor>();
   /** What stands around the body of a Scan, while it is translated. */
   private surroundings: ReadonlySet<string> | undefined;
+  /** The first refusal, where it did not end the reading. */
+  private refusal: RivuletError | undefined;
+  private readonly told = new Set<string | undefined>();
   /** Inputs that were given once for all. */
   private readonly fixed: Record<string, number[]> = {};
 
   constructor(
     private readonly model: OnnxModel,
     private readonly file: string | undefined,
-    private readonly options: OnnxOptions,
+    private readonly options: OnnxOptions & RefusalOptions,
   ) {
     this.graph = model.graph;
     const { inputs, initializers, nodes, outputs } = this.graph;
@@ -65,7 +69,16 @@ class Translator {
     this.readWeights(this.graph, new Map());
     this.readInputs();
     this.translateNodes(this.graph.nodes, opset, new Map());
-    return this.finish();
+    try {
+      return this.finish();
+    } catch (error) {
+      if (!(error instanceof RivuletError)) throw error;
+      // What can't be finished may be so because of what was refused before.
+      for (const { op, name, unknown } of this.builder.drafts) {
+        if (unknown) this.tell(unknownOperator(op, name, this.file), op);
+      }
+      throw this.refusal ?? error;
+    }
   }
 
   /** @param renames what values of subgraphs are called in the graph, where they stand beside all others. */
@@ -75,19 +88,50 @@ class Translator {
       const node = { ...stored, inputs: stored.inputs.map(renamed), outputs: stored.outputs.map(renamed) };
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
-      const inline: Inline = (graph, inputs) => this.inline(graph, inputs, opset, renames);
-      if (this.surroundings) this.checkStep(context);
-      const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
-      if (expandQuantized(context, translate)) continue;
-      if (node.domain !== '') this.leave(context);
-      else if (fold(context)) continue;
-      else if (CELLS.has(node.op)) cell(context, this.initial);
-      else if (node.op === 'Cast') cast(context, (value, type) => this.retype(value, type));
-      else if (node.op === 'If') ifElse(context, inline);
-      else if (node.op === 'Scan') this.scanTime(context, inline);
-      else if (node.op === 'Loop') loop(context);
-      else (TRANSLATIONS.get(node.op) ?? ((one) => this.leave(one)))(context);
+      try {
+        this.translateNode(context, (graph, inputs) => this.inline(graph, inputs, opset, renames));
+      } catch (error) {
+        this.refuse(error, context);
+      }
     }
+  }
+
+  private translateNode(context: NodeContext, inline: Inline): void {
+    const { op, domain } = context.node;
+    if (this.surroundings) this.checkStep(context);
+    const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
+    if (expandQuantized(context, translate)) return;
+    if (domain !== '') this.leave(context);
+    else if (fold(context)) return;
+    else if (CELLS.has(op)) cell(context, this.initial);
+    else if (op === 'Cast') cast(context, (value, type) => this.retype(value, type));
+    else if (op === 'If') ifElse(context, inline);
+    else if (op === 'Scan') this.scanTime(context, inline);
+    else if (op === 'Loop') loop(context);
+    else (TRANSLATIONS.get(op) ?? ((one) => this.leave(one)))(context);
+  }
+
+  /** Ends the reading; or tells of a refusal, and leaves the node for those behind it to be looked at. */
+  private refuse(error: unknown, context: NodeContext): void {
+    const { node, builder } = context;
+    if (!this.tell(error, node.op)) throw error;
+    const made = node.outputs.map((name, i) => {
+      if (!context.wants(i)) return undefined;
+      return builder.values.get(name) ?? context.give(i, { type: 'float32' });
+    });
+    // Under a name that no operator has: the planner may have one of the node's.
+    context.emit(`refused ${node.op}`, context.inputs(), made, {}, { unknown: true });
+  }
+
+  /** Tells of a refusal whoever wants to hear of all; says whether somebody does. */
+  private tell(error: unknown, operator: string): boolean {
+    const { onRefusal } = this.options;
+    if (!onRefusal || !isRefusal(error)) return false;
+    if (this.builder.consequences.has(error) || this.told.has(error.node)) return true;
+    if (error.node !== undefined) this.told.add(error.node);
+    this.refusal ??= error;
+    onRefusal(error, operator);
+    return true;
   }
 
   /** A Scan's body stands in the graph of one step, where no sequence is seen whole and no other Scan runs. */
@@ -181,13 +225,11 @@ class Translator {
       }
       const shape = inputLengths(info, Object.hasOwn(shapes, name) ? shapes[name] : undefined, axes, this.file);
       if (!type || !shape) {
-        throw new RivuletError('UNSUPPORTED_OPERATOR', type ? 'An input without a shape' : 'An input of this type', {
-          file: this.file,
-          tensor: name,
-          expected: type ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
-          found: type ? 'none' : typeName(info.type),
-          hint: type && `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }`,
-        });
+        const error = this.openInput(info);
+        if (!this.tell(error, '')) throw error;
+        this.builder.open = true;
+        this.builder.define(name, { name, type: 'float32' });
+        continue;
       }
       const value: Value = { name, type: signalType(type), shape };
       if (value.type !== 'float32') value.choice = true;
@@ -195,6 +237,17 @@ class Translator {
       this.inputs.push({ name, value });
       this.inputValues.add(value);
     }
+  }
+
+  private openInput({ name, type }: OnnxValueInfo): RivuletError {
+    const typed = typeOf(type) !== undefined;
+    return new RivuletError('UNSUPPORTED_OPERATOR', typed ? 'An input without a shape' : 'An input of this type', {
+      file: this.file,
+      tensor: name,
+      expected: typed ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
+      found: typed ? 'none' : typeName(type),
+      hint: typed ? `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }` : undefined,
+    });
   }
 
   /** An operator that the reader does not know; its outputs have no shape. */

@@ -5,9 +5,10 @@ import type { JsonObject } from '../json.js';
 import { readTopology } from '../keras/architecture.js';
 import { translate } from '../keras/translate.js';
 import { weightsByName } from '../keras/weights.js';
+import type { RefusalOptions } from '../refusals.js';
 import { readManifest } from './manifest.js';
 
-export interface TfjsOptions {
+export interface TfjsOptions extends RefusalOptions {
   /** The sequences hold no padding, so that masks may be left out. */
   unpadded?: boolean;
 }
@@ -59,5 +60,6 @@ export async function readTfjs(
     name: 'model',
     file,
     unpadded: options.unpadded ?? false,
+    onRefusal: options.onRefusal,
   });
 }

@@ -1,0 +1,16 @@
+import { RivuletError } from '../errors.js';
+
+/** Is told of each node or layer that a reader does not take, with its operator or class. */
+export type OnRefusal = (refusal: RivuletError, operator: string) => void;
+
+export interface RefusalOptions {
+  /**
+   * With it a reader goes on behind what it does not take, to find what else is refused. It ends in the first refusal, or in
+   * a graph that does not run.
+   */
+  onRefusal?: OnRefusal | undefined;
+}
+
+/** Whether a file is sound, but holds what is not implemented. */
+export const isRefusal = (error: unknown): error is RivuletError =>
+  error instanceof RivuletError && (error.code === 'UNSUPPORTED_OPERATOR' || error.code === 'UNSUPPORTED_ATTRIBUTE');
