@@ -1,4 +1,4 @@
-// node bench/load.mjs [--rounds=11] [--json=FILE]
+// npm run bench:load [-- --rounds=11] [--json=FILE]
 // From `import` to the first output of a model, in new processes, and the memory that they then hold.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeCell } from './lib/cells.mjs';
-import { machine } from './lib/host.mjs';
+import { keep, machine } from './lib/host.mjs';
 import { writeCell } from './lib/rivulet.mjs';
 import { quantile } from './lib/timing.mjs';
 
@@ -77,7 +77,7 @@ try {
         `  memory ${(r.memory - results[0].memory).toFixed(1)}, at its peak ${(r.peak - results[0].peak).toFixed(1)}`,
     );
   }
-  if (options.json) writeFileSync(options.json, `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`);
+  keep(options.json, machine(), results);
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -9,7 +9,7 @@ import { loadModel } from '../dist/index.js';
 import { machine, settle } from './lib/host.mjs';
 import { uniform } from './lib/random.mjs';
 import { measure } from './lib/timing.mjs';
-import { PEERS } from './peers/peers.mjs';
+import { loadPeers } from './peers/peers.mjs';
 
 settle();
 const { values: options } = parseArgs({
@@ -69,7 +69,7 @@ async function openRivulet({ file, load, input, beside, output }, kernels) {
 }
 
 async function openPeer({ file, input, shape, beside, state: [before, after, stateShape], output }, name) {
-  const peer = await PEERS[name]();
+  const [peer] = await loadPeers(name);
   const { session, tensor } = await peer.openFile(readFileSync(file));
   const zeros = new Float32Array(stateShape.reduce((a, b) => a * b));
   const feeds = { [before]: tensor('float32', zeros, stateShape) };

@@ -1,10 +1,8 @@
 // npm run bench:pool [-- --streams=10000 --inputs=8 --hidden=32 --rounds=25]
 // One step of many streams of an LSTM: in turn, together, and by pools of one worker and of two.
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { makeCell } from './lib/cells.mjs';
-import { machine } from './lib/host.mjs';
+import { build, machine } from './lib/host.mjs';
 import { writeCell } from './lib/rivulet.mjs';
 import { measure } from './lib/timing.mjs';
 
@@ -17,8 +15,7 @@ const { values: options } = parseArgs({
   },
 });
 const [count, inputs, hidden] = [options.streams, options.inputs, options.hidden].map(Number);
-const build = fileURLToPath(new URL('../scripts/build.mjs', import.meta.url));
-execFileSync(process.execPath, [build, '--if-stale'], { stdio: ['ignore', 2, 2] });
+build();
 const { loadModel } = await import('../dist/index.js');
 const { createPool } = await import('../dist/pool.js');
 

@@ -84,7 +84,7 @@ function updateRnn(x, r, h) {
 }
 
 /** Throws unless every output is within `tolerance` of the reference. */
-export function checkOutputs(name, actual, expected, tolerance = 1e-5) {
+export function checkOutputs(name, actual, expected, tolerance) {
   if (actual.length !== expected.length) throw new Error(`${name}: ${actual.length} outputs, not ${expected.length}`);
   for (let i = 0; i < expected.length; i++) {
     // Written so that NaN fails too.

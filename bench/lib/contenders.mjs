@@ -6,6 +6,9 @@ import { openCell } from './rivulet.mjs';
 /** One step of one stream; 100 steps in one call; one step of 32 streams together. */
 export const MODES = { step: [1, 1], run: [100, 1], many: [1, 32] };
 
+/** How far from float64 an output may be. Fewer bits may be far: a fault is seen, a rounding is not. */
+const TOLERANCES = { float32: 1e-5, bfloat16: 0.02, int8: 0.1 };
+
 /** Calls with different inputs, before they repeat. */
 const CALLS = 16;
 
@@ -43,9 +46,8 @@ function each(steps, visit) {
  * Rivulet on a case, or undefined where the engine lacks the build. One stream's rows [steps, 1, I] are what `run`
  * takes, and one step's [1, streams, I] what `stepMany` takes.
  */
-export async function openRivulet(kase, kernels, name = kernels, { weights, tolerance } = {}) {
-  const { cell, mode, streams, calls, expected } = kase;
-  const model = await openCell(cell, kernels, weights);
+export async function openRivulet({ cell, mode, streams, calls, expected }, { name, build, weights }) {
+  const model = await openCell(cell, build, weights);
   if (!model) return undefined;
   const all = Array.from({ length: streams }, () => model.createStream());
   const [stream] = all;
@@ -55,9 +57,13 @@ export async function openRivulet(kase, kernels, name = kernels, { weights, tole
     run: (xs) => stream.run(xs, out),
     many: (xs) => model.stepMany(all, xs, out),
   }[mode];
-  for (const [i, xs] of calls.entries()) checkOutputs(`rivulet ${name}`, call(xs), expected[i], tolerance);
+  for (const [i, xs] of calls.entries()) {
+    checkOutputs(`rivulet ${name}`, call(xs), expected[i], TOLERANCES[weights]);
+  }
   return {
     name,
+    stream,
+    isNarrow: weights !== 'float32',
     run(count) {
       for (let i = 0; i < count; i++) sink.sum += call(calls[i % CALLS])[0];
     },
@@ -65,15 +71,16 @@ export async function openRivulet(kase, kernels, name = kernels, { weights, tole
   };
 }
 
-/** A peer on a case (see bench/peers), or undefined where it can't run the cell. */
-export async function openPeer({ cell, steps, streams, calls, expected }, peer, tolerance = 1e-4) {
+/** A peer on a case it does not refuse (see bench/peers). */
+export async function openPeer({ cell, steps, streams, calls, expected }, peer) {
   const session = await peer.open(cell, steps, streams);
-  if (!session) return undefined;
   const inputs = calls.map((xs) => session.input(xs));
+  const tolerance = peer.int8 ? TOLERANCES.int8 : 1e-4;
   for (const [i, X] of inputs.entries()) checkOutputs(peer.name, await session.run(X), expected[i], tolerance);
   session.reset();
   return {
     name: peer.name,
+    isNarrow: peer.int8,
     async run(count) {
       for (let i = 0; i < count; i++) sink.sum += (await session.run(inputs[i % CALLS]))[0];
     },

@@ -1,7 +1,8 @@
 // The process that measures: with the flags it needs, on one core, and the machine's name beside its figures.
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 
 // Node 20 has the relaxed instructions behind a flag, which newer ones no longer know.
 const RELAXED_FLAG = '--experimental-wasm-relaxed-simd';
@@ -19,6 +20,17 @@ export function settle({ pinned = true } = {}) {
   const env = { ...process.env, RIVULET_BENCH_SETTLED: '1' };
   const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit', env });
   process.exit(status ?? 1);
+}
+
+/** Builds dist/ where it is not newer than its sources. What imports it is imported after this. */
+export function build() {
+  const script = fileURLToPath(new URL('../../scripts/build.mjs', import.meta.url));
+  execFileSync(process.execPath, [script, '--if-stale'], { stdio: ['ignore', 2, 2] });
+}
+
+/** Writes `{ machine, results }` where `--json=FILE` asked for it. */
+export function keep(file, host, results) {
+  if (file) writeFileSync(file, `${JSON.stringify({ machine: host, results }, null, 2)}\n`);
 }
 
 /** What stands above every table. */

@@ -1,5 +1,6 @@
 // As much of ONNX's protobuf as one recurrent node needs. Field numbers are those of onnx.proto.
 import { GATES } from './cells.mjs';
+import { quantized } from './int8.mjs';
 
 const encoder = new TextEncoder();
 
@@ -69,7 +70,7 @@ export function writeCellOnnx(cell, steps, streams) {
 export function writeQuantizedLstmOnnx(cell, steps, streams) {
   const { inputs: I, hidden: H, W, R, B } = cell;
   const rows = 4 * H;
-  const [w, r] = [quantized(W, rows, I), quantized(R, rows, H)];
+  const [w, r] = [transposed(quantized(W, rows, I), rows), transposed(quantized(R, rows, H), rows)];
   const zeros = new Int8Array(rows);
   const tensors = [
     tensor('W', [1, I, rows], w.values),
@@ -84,16 +85,10 @@ export function writeQuantizedLstmOnnx(cell, steps, streams) {
   return writeModel(cell, steps, streams, { op: 'DynamicQuantizeLSTM', domain: 'com.microsoft', tensors, more });
 }
 
-/** Rows of `depth` weights over a scale each, transposed. */
-function quantized(weights, rows, depth) {
-  const values = new Int8Array(rows * depth);
-  const scales = Float32Array.from({ length: rows }, (_, row) => {
-    const line = weights.subarray(row * depth, (row + 1) * depth);
-    const scale = line.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) / 127;
-    for (const [k, weight] of line.entries()) values[k * rows + row] = Math.round(weight / scale);
-    return scale;
-  });
-  return { values, scales };
+/** [rows][depth] -> [depth][rows]. */
+function transposed({ values, scales }, rows) {
+  const depth = values.length / rows;
+  return { values: Int8Array.from(values, (_, i) => values[(i % rows) * depth + Math.floor(i / rows)]), scales };
 }
 
 function writeModel({ op: kind, inputs: I, hidden: H }, steps, streams, { op, domain, tensors, more }) {

@@ -37,7 +37,7 @@ export function writeCell({ op, inputs: I, hidden: H, W, R, B }) {
 }
 
 /** The model with the kernels and the weights asked for, or undefined where this engine cannot run them. */
-export async function openCell(cell, kernels, weights = 'float32') {
+export async function openCell(cell, kernels, weights) {
   try {
     return await loadModel(writeCell(cell), { kernels, weights });
   } catch (error) {

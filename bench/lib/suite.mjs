@@ -12,21 +12,23 @@ export const OPTIONS = {
   modes: { type: 'string', default: Object.keys(MODES).join(',') },
   sizes: { type: 'string', default: SIZES },
   builds: { type: 'string', default: 'simd,relaxed' },
+  weights: { type: 'string', default: 'float32' },
   rounds: { type: 'string', default: '15' },
-  json: { type: 'string' },
 };
 
 /**
  * Measures every combination and calls `onResult` with each as it comes:
- * `{ op, inputs, hidden, mode, bytes, bandwidth, times: { name: { median, low, high, floor } } }`, times in
- * microseconds per step of one stream, `bandwidth` in GB/s. Outputs are checked against float64 before anything is timed.
+ * `{ op, inputs, hidden, mode, bytes, bandwidth, times, refused }`. Times are microseconds per step of one stream,
+ * `{ [name]: { median, low, high, floor } }`, the floor for float32 alone; `bandwidth` is in GB/s; `refused` says why a peer
+ * is not among them, by its name. Outputs are checked against float64 before anything is timed.
  */
-export async function runSuite({ cells, modes, sizes, builds, rounds }, peers, onResult) {
+export async function runSuite({ cells, modes, sizes, builds, weights, rounds }, peers, onResult) {
   for (const mode of modes.split(',')) {
     for (const op of cells.split(',')) {
       for (const size of sizes.split(',')) {
         const [inputs, hidden] = size.split('x').map(Number);
-        onResult(await measureCase(makeCase(makeCell(op, inputs, hidden), mode), builds.split(','), peers, rounds));
+        const kase = makeCase(makeCell(op, inputs, hidden), mode);
+        await onResult(await measureCase(kase, ours({ builds, weights }), peers, Number(rounds)));
       }
     }
   }
@@ -34,16 +36,32 @@ export async function runSuite({ cells, modes, sizes, builds, rounds }, peers, o
   if (!Number.isFinite(sink.sum + floorSink())) throw new Error('a step gave a number that is not finite');
 }
 
-async function measureCase(kase, builds, peers, rounds) {
+/** Rivulet's contenders: each build with weights of each type, by the name that stands in the results. */
+export function ours({ builds, weights }) {
+  return weights
+    .split(',')
+    .flatMap((type) =>
+      builds
+        .split(',')
+        .map((build) => ({ build, weights: type, name: type === 'float32' ? build : `${build} ${type}` })),
+    );
+}
+
+async function measureCase(kase, variants, peers, rounds) {
   const { cell, mode, steps, streams } = kase;
   const opened = [];
-  for (const build of builds) opened.push(await openRivulet(kase, build));
-  for (const peer of peers) opened.push(await openPeer(kase, peer));
+  const refused = {};
+  for (const variant of variants) opened.push(await openRivulet(kase, variant));
+  for (const peer of peers) {
+    const reason = peer.refuses(cell);
+    if (reason) refused[peer.name] = reason;
+    else opened.push(await openPeer(kase, peer));
+  }
   const contenders = opened.filter(Boolean);
   const bytes = weightBytes(cell);
   const readers = readContenders(bytes);
   const peaks = peakContenders();
-  const measured = await measure([...contenders, ...readers, ...peaks], { rounds: Number(rounds) });
+  const measured = await measure([...contenders, ...readers, ...peaks], { rounds });
   for (const { release } of contenders) await release();
   const reading = Math.min(...readers.map(({ name, scale }) => measured.get(name).median * scale));
   const arithmetic = Object.fromEntries(
@@ -55,31 +73,33 @@ async function measureCase(kase, builds, peers, rounds) {
   const perStep = steps * streams;
   const read = ((reading / bytes) * weightBytesRead(cell, steps)) / perStep;
   const times = Object.fromEntries(
-    contenders.map(({ name }) => {
+    contenders.map(({ name, isNarrow }) => {
       const { median, low, high } = measured.get(name);
-      const floor = Math.max(read, arithmetic[name] ?? arithmetic.simd);
+      const floor = isNarrow ? undefined : Math.max(read, arithmetic[name] ?? arithmetic.simd);
       return [name, { median: median / perStep, low: low / perStep, high: high / perStep, floor }];
     }),
   );
   const { op, inputs, hidden } = cell;
-  return { op, inputs, hidden, mode, bytes, bandwidth: bytes / reading / 1000, times };
+  return { op, inputs, hidden, mode, bytes, bandwidth: bytes / reading / 1000, times, refused };
 }
 
 export const digits = (value) => value.toPrecision(value >= 1000 ? 4 : 3);
 
-/** Lines about one result: median, quartiles, share of the floor, and how it compares with each peer. */
-export function describe({ op, inputs, hidden, mode, bytes, bandwidth, times }, builds, peers) {
+/** Lines about one result: median, quartiles, share of the floor, and how Rivulet's compare with their first and with each peer. */
+export function describe({ op, inputs, hidden, mode, bytes, bandwidth, times, refused }, variants, peers) {
   const head = `${op} (${inputs}, ${hidden}), ${mode}: ${(bytes / 1024).toFixed(1)} KB of weights, read at ${bandwidth.toFixed(0)} GB/s`;
+  const names = variants.map(({ name }) => name);
   const lines = Object.entries(times).map(([name, { median, low, high, floor }]) => {
-    const percent = (100 * floor) / median;
-    let line = `  ${name.padEnd(18)}${`${digits(median)} [${digits(low)}, ${digits(high)}]`.padEnd(26)}`;
-    line += `${percent.toFixed(percent < 10 ? 1 : 0).padStart(4)}% of the floor ${digits(floor)}`;
-    if (builds.includes(name)) {
-      for (const peer of peers) {
-        if (times[peer]) line += `, ${(times[peer].median / median).toFixed(1)} x ${peer}`;
-      }
+    let line = `  ${name.padEnd(22)}${`${digits(median)} [${digits(low)}, ${digits(high)}]`.padEnd(26)}`;
+    if (floor) {
+      const percent = (100 * floor) / median;
+      line += `${percent.toFixed(percent < 10 ? 1 : 0).padStart(4)}% of the floor ${digits(floor)}`;
+    }
+    const others = names.includes(name) ? [names[0], ...peers.map((peer) => peer.name)] : [];
+    for (const other of others.filter((other) => times[other] && other !== name)) {
+      line += `, ${(times[other].median / median).toFixed(1)} x ${other}`;
     }
     return line;
   });
-  return [head, ...lines].join('\n');
+  return [head, ...lines, ...Object.entries(refused).map(([name, reason]) => `  ${name}: ${reason}`)].join('\n');
 }

@@ -1,19 +1,13 @@
 // TensorFlow.js: the cells written with its operations, which is faster than its layers; backends `wasm` and `cpu`.
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { GATES } from '../lib/cells.mjs';
 
-const require = createRequire(import.meta.url);
-
-export async function loadTensorflow(backend) {
-  const tf = require('@tensorflow/tfjs-core');
-  require('@tensorflow/tfjs-backend-cpu');
-  const wasm = require('@tensorflow/tfjs-backend-wasm');
-  wasm.setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
-  wasm.setThreadsCount(1);
-  const { version } = require(join(dirname(require.resolve('@tensorflow/tfjs-core')), '..', 'package.json'));
-  return { name: `tfjs-${backend}`, version, open: (...args) => open(tf, backend, ...args) };
-}
+/** A peer of the package `tf`, whose backends are loaded. */
+export const tensorflowPeer = (name, version, tf, backend) => ({
+  name,
+  version,
+  refuses: () => undefined,
+  open: (...args) => open(tf, backend, ...args),
+});
 
 async function open(tf, backend, cell, steps, streams) {
   await tf.setBackend(backend);
