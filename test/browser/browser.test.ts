@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { serve } from '../../scripts/serve.mjs';
 import { tinyCharacterModel } from '../support/tiny-model.js';
-import { chromiumPath, openChromium, serve } from './chromium.js';
+import { chromiumPath, openChromium } from './chromium.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const bundle = `${root}/dist/rivulet.browser.js`;
@@ -33,7 +34,7 @@ async function nodeRows(model: Uint8Array): Promise<number[][]> {
 
 async function browserRows(model: Uint8Array, flags: string[]): Promise<{ kernels: string; rows: number[][] }> {
   const pages = { '/': page, '/rivulet.browser.js': readFileSync(bundle), '/model.safetensors': model };
-  const server = await serve({ ...pages, '/index.html': page, '/favicon.ico': '' });
+  const server = await serve({ pages: { ...pages, '/index.html': page, '/favicon.ico': '' } });
   const { context, close } = await openChromium(flags);
   try {
     const tab = await context.newPage();
@@ -108,12 +109,14 @@ describe.skipIf(!isBuilt || !chromiumPath)('an AudioWorklet in Chromium', () => 
   it('loads a model at once and steps it for each sample', async () => {
     const model = tinyCharacterModel(13);
     const server = await serve({
-      '/index.html': WORKLET_PAGE,
-      '/worklet.js': WORKLET,
-      '/rivulet.browser.js': readFileSync(bundle),
-      '/simd.wasm': readFileSync(`${root}/dist/kernels/simd.wasm`),
-      '/model.safetensors': model,
-      '/favicon.ico': '',
+      pages: {
+        '/index.html': WORKLET_PAGE,
+        '/worklet.js': WORKLET,
+        '/rivulet.browser.js': readFileSync(bundle),
+        '/simd.wasm': readFileSync(`${root}/dist/kernels/simd.wasm`),
+        '/model.safetensors': model,
+        '/favicon.ico': '',
+      },
     });
     const { context, close } = await openChromium();
     try {
@@ -133,7 +136,7 @@ describe.skipIf(!isBuilt || !chromiumPath)('an AudioWorklet in Chromium', () => 
 
 describe.skipIf(!isBuilt || !chromiumPath || !existsSync(shakespeare))('the demo page', () => {
   it('writes text', async () => {
-    const server = await serve({ '/favicon.ico': '' }, root);
+    const server = await serve({ pages: { '/favicon.ico': '' }, folder: root });
     const { context, close } = await openChromium();
     try {
       const tab = await context.newPage();
