@@ -2,7 +2,9 @@ import { writeNative } from '../formats/safetensors/write-native.js';
 import type { Graph } from '../graph/graph.js';
 import { type HeldType, narrowableNodes } from '../plan/quantize.js';
 import type { LoadOptions, loadModel } from '../runtime/load.js';
-import { type Arrays, completed, runWhole } from './verify.js';
+import type { Arrays } from './arrays.js';
+import { isStepwise, runWhole } from './evaluate.js';
+import { completed } from './verify.js';
 
 /** What holding weights in fewer bits costs, on given inputs. */
 export interface Calibration extends LayerLoss {
@@ -36,9 +38,9 @@ export async function calibrate(
   { weights = 'int8', keep = [], kernels = 'auto' }: CalibrateOptions = {},
 ): Promise<Calibration> {
   const bytes = writeNative(graph);
-  const stepwise = graph.states.length > 0;
   const run = async (options: LoadOptions) => {
     const model = await load(bytes, { kernels, ...options });
+    const stepwise = isStepwise(model, graph);
     const found = runWhole(model, completed(model, inputs, stepwise, 1), stepwise);
     model.dispose();
     return found;
