@@ -5,7 +5,7 @@ import { Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
 import { logitsWidth } from '../text/stream.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
-import { MODEL_NOTE, openModel, openStream, readBytes, STATE } from './model.js';
+import { MODEL_NOTE, openModel, readBytes, STATE } from './model.js';
 import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './options.js';
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
@@ -14,6 +14,7 @@ import { READING } from './reading.js';
 import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
 import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
 import { decodeText, portsOf, readSeries } from './series.js';
+import { oneAhead, openCompany, WORKERS } from './side-by-side.js';
 
 /** Rows in, and what should come out: what `sequenceBatches` cuts. */
 interface Sample {
@@ -39,6 +40,7 @@ export const evaluateVerb: Verb = {
     targets: { value: 'TARGETS', help: '.npy or .csv with the right output for each step of the series' },
     'batch-size': { short: 'b', value: 'B', help: 'Sequences to read side by side (default: 1)' },
     'sequence-length': { value: 'T', help: 'Steps of each sequence in one call (default: 64); changes no figure' },
+    ...WORKERS,
     ...COLUMNS,
     ...RANGE,
     unknown: { value: 'CHARACTER', help: 'Stands in for characters that the model does not know (default: an error)' },
@@ -102,23 +104,24 @@ async function measure(
   context: Context,
 ): Promise<Measures> {
   const batches = sequenceBatches(data, { ...options, batchSize, sequenceLength });
-  const first = await openStream(model, args, context);
-  const streams = Array.from({ length: batchSize }, (_, i) => (i === 0 ? first : first.clone()));
   const total = data.length / (options.width ?? 1);
   const started = performance.now();
+  const company = await openCompany(model, batchSize, total, args, context);
   const steps = await Progress.during(context.stderr, 'Evaluating', async (progress) => {
     const pacer = new Pacer();
+    const outputs = oneAhead(batches, ({ inputs, steps }) => company.run(inputs, steps));
     let done = 0;
-    for (const { inputs, targets, steps } of batches) {
-      score.add(model.runMany(streams, inputs, steps), targets);
-      done += batchSize * steps;
+    // Here and in order, so that the sums are the same by any number of threads.
+    for await (const { item, result } of outputs) {
+      score.add(result, item.targets);
+      done += batchSize * item.steps;
       if (!pacer.isDue()) continue;
       progress.update(done, total);
       await pacer.pause();
       throwIfInterrupted(context.signal);
     }
     return done;
-  });
+  }).finally(() => company.dispose());
   const seconds = (performance.now() - started) / 1000;
   return { ...score.measures, perSecond: { value: steps / seconds, unit: `${unit}/s` } };
 }

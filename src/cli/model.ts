@@ -50,8 +50,13 @@ export async function readBytes(path: string, context: Context): Promise<Uint8Ar
 /** Loads the model that the first argument means, with the kernels asked for. */
 export async function openModel(args: Arguments, context: Context): Promise<Model> {
   const path = await modelPath(args.positionals[0]);
-  const given = { ...kernelsOf(args), ...heldOf(args), ...(await readingOf(args, (path) => readBytes(path, context))) };
+  const given = await modelOptions(args, context);
   return reading(path, context, (options) => loadModel(path, { ...options, ...given }));
+}
+
+/** What the options say of how a model is loaded. */
+export async function modelOptions(args: Arguments, context: Context) {
+  return { ...kernelsOf(args), ...heldOf(args), ...(await readingOf(args, (path) => readBytes(path, context))) };
 }
 
 /** A graph as its reader understood it, and the file that it is of. */

@@ -22,6 +22,33 @@ describe.skipIf(!isBuilt)('dist/cli.js (skipped where dist/ is not built: npm ru
 
   afterAll(() => rm(folder, { recursive: true }));
 
+  it('evaluates in sequences by any number of threads, to the same bit', async () => {
+    const text = join(folder, 'held.txt');
+    await writeFile(text, 'abcde ab\n'.repeat(60));
+    const state = join(folder, 'begun.state');
+    await start('generate', model, '--length', '5', '--seed', '1', '--save-state', state).ended;
+    const loss = async (...argv: string[]) => {
+      const { child, ended } = start('evaluate', model, text, '--json', '--batch-size', '5', ...argv);
+      let stdout = '';
+      child.stdout.on('data', (chunk) => {
+        stdout += chunk;
+      });
+      expect(await ended).toEqual({ code: 0, stderr: '' });
+      const { loss, count } = JSON.parse(stdout);
+      return [loss, count];
+    };
+    const [alone, begun, small] = [[], ['--state', state], ['--weights', 'int8']];
+    const losses = await Promise.all(
+      [alone, begun, small].map(async (options) => {
+        const one = await loss('--workers', '1', ...options);
+        expect(await loss('--workers', '2', ...options)).toEqual(one);
+        return one[0];
+      }),
+    );
+    expect(await loss('--workers', '9')).toEqual([losses[0], 5 * 107]);
+    expect(new Set(losses).size).toBe(3);
+  });
+
   function start(...argv: string[]) {
     const child = spawn(process.execPath, [executable, ...argv], { stdio: ['pipe', 'pipe', 'pipe'] });
     let stderr = '';

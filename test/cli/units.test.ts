@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bytes, count, figure, Output, printable, table } from '../../src/cli/output.js';
 import { Progress } from '../../src/cli/progress.js';
+import { oneAhead } from '../../src/cli/side-by-side.js';
 import { Capture } from './harness.js';
 
 describe('Progress', () => {
@@ -68,5 +69,34 @@ describe('figures', () => {
 describe('printable', () => {
   it('takes what steers a terminal out of text from files', () => {
     expect(printable('a\tb\n\x1b[2Jc\x07\x9b\rd é😀')).toBe('a\tb\n\ufffd[2Jc\ufffd\ufffd\ufffdd é😀');
+  });
+});
+
+describe('oneAhead', () => {
+  it('gives results in order while the next is under way', async () => {
+    const begun: number[] = [];
+    const work = async (item: number) => {
+      begun.push(item);
+      return 10 * item;
+    };
+    const seen: number[][] = [];
+    for await (const { item, result } of oneAhead([1, 2, 3], work)) seen.push([item, result, begun.length]);
+    expect(seen).toEqual([
+      [1, 10, 2],
+      [2, 20, 3],
+      [3, 30, 3],
+    ]);
+    for await (const _ of oneAhead([], work)) throw new Error('nothing to do');
+  });
+
+  it('tells of a failure in its turn, and leaves no rejection unheard when it is not asked further', async () => {
+    const fail = (item: number) => (item === 1 ? Promise.resolve(1) : Promise.reject(new Error(`no ${item}`)));
+    const seen: number[] = [];
+    const all = async () => {
+      for await (const { item } of oneAhead([1, 2, 3], fail)) seen.push(item);
+    };
+    await expect(all()).rejects.toThrow('no 2');
+    expect(seen).toEqual([1]);
+    for await (const _ of oneAhead([1, 2], fail)) break;
   });
 });

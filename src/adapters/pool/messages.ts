@@ -6,7 +6,7 @@ import type { LoadOptions } from '../../runtime/load.js';
 import type { Port, ShapedArray } from '../../runtime/model.js';
 
 /** The options of `loadModel` that a message can carry. */
-export type WorkerLoadOptions = Pick<LoadOptions, 'kernels' | 'nonFinite' | 'architecture' | 'files' | 'name'>;
+export type WorkerLoadOptions = Omit<LoadOptions, 'operators' | 'onProgress' | 'signal'>;
 
 /** What a model is, as far as the pool and its caller ask. */
 export interface Facts {
