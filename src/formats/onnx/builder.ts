@@ -2,7 +2,7 @@ import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
-import { type Length, numberOf, pinAll, resolve, showLengths } from '../lengths.js';
+import { type Length, pinAll, resolve, showLengths } from '../lengths.js';
 import type { OnnxGraph, OnnxNode } from './model.js';
 import { type Move, moveList, moveTensors } from './moves.js';
 import { clampInteger, integersOf, isZero } from './tensors.js';
@@ -185,7 +185,11 @@ export class Builder {
       if (!numbers) throw this.unknownContent(value, where);
       value.constant = integerTensor(value.name, numbers, pinAll(value.shape!)!);
     } else if (value.fill !== undefined) {
-      const shape = value.shape?.map((length) => (typeof resolve(length) === 'number' ? numberOf(length) : undefined));
+      // A row is that of every sequence.
+      const shape = value.shape?.map((length) => {
+        const known = resolve(length);
+        return typeof known === 'number' ? known : known.role === 'T' || value.type !== 'float32' ? undefined : 1;
+      });
       if (!shape?.every((length) => length !== undefined)) throw this.unknownContent(value, where);
       this.spend(elementCount(shape));
       const data = new Array<number>(elementCount(shape)).fill(value.fill);

@@ -286,6 +286,11 @@ export function slice(node: NodeContext): void {
     const whole = numberOf(length) ?? Number.MAX_SAFE_INTEGER;
     const toEnd = end === length || (typeof end === 'number' && end >= whole);
     if (starts[i] === 0 && steps[i] === 1 && toEnd) continue;
+    if (typeof length !== 'number' && axes.length === 1 && isTurned(starts[i], end, steps[i])) {
+      // From the end to the beginning, however long that is.
+      node.emit('Slice', node.inputs(), [node.give(0, { type: x.type, shape, whole: x.whole })]);
+      return;
+    }
     if (typeof length !== 'number' && length.role === 'T') {
       const lastOnly = (starts[i] === -1 || starts[i] === whole - 1) && toEnd && steps[i] === 1;
       if (lastOnly && axes.length === 1 && x.last) {
@@ -308,6 +313,9 @@ export function slice(node: NodeContext): void {
   let value = x;
   for (const [i, one] of cuts.entries()) value = cut(node, value, one, i === cuts.length - 1 ? 0 : undefined);
 }
+
+const isTurned = (start: number, end: Length, step: number): boolean =>
+  start === -1 && step === -1 && typeof end === 'number' && end <= -(2 ** 31);
 
 function bounds(node: NodeContext, axis: number, length: number, start: number, end: number, step: number): Cut {
   const clampTo = (at: number, low: number, high: number) => Math.min(Math.max(at < 0 ? at + length : at, low), high);

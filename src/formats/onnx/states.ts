@@ -148,7 +148,17 @@ function pairByCells(
     found.inputs.add(input.name);
     found.outputs.add(output.name);
     for (const i of uses) found.pairs.push({ input: initial[i].value, output: initial[i].final });
+    const [only] = uses;
+    if (uses.size === 1) nameState(initial[only], input, output);
   }
+}
+
+/** A state that is the whole of an input has its name, and the output's, whatever lies between. */
+function nameState({ value, final }: InitialState, input: Port, output: Port): void {
+  value.name = input.name;
+  // Where the output is the state in another shape, the two change names.
+  if (output.value.name === output.name) output.value.name = final.name;
+  final.name = output.name;
 }
 
 function lostState(

@@ -5,10 +5,11 @@ import type { JsonObject } from '../json.js';
 import { readTopology } from '../keras/architecture.js';
 import { translate } from '../keras/translate.js';
 import { weightsByName } from '../keras/weights.js';
+import type { OnnxOptions } from '../onnx/options.js';
 import type { RefusalOptions } from '../refusals.js';
 import { readManifest } from './manifest.js';
 
-export interface TfjsOptions extends RefusalOptions {
+export interface TfjsOptions extends OnnxOptions, RefusalOptions {
   /** The sequences hold no padding, so that masks may be left out. */
   unpadded?: boolean;
 }
@@ -28,15 +29,10 @@ export async function readTfjs(
   options: TfjsOptions,
   neighbours: Neighbours,
 ): Promise<Graph> {
-  const format = json.get('format') ?? 'layers-model';
   const topology = json.get('modelTopology');
-  if (format !== 'layers-model' || (topology instanceof Map && topology.has('node'))) {
-    throw new RivuletError('UNSUPPORTED_OPERATOR', 'a TensorFlow.js graph model, which is a frozen program', {
-      file,
-      expected: '"format": "layers-model"',
-      found: typeof format === 'string' ? JSON.stringify(format.slice(0, 40)) : 'something else',
-      hint: 'Save the Keras model it was made of as .keras or .h5, or convert it with --output_format=tfjs_layers_model',
-    });
+  if (json.get('format') === 'graph-model' || (topology instanceof Map && topology.has('node'))) {
+    const { readTfjsGraph } = await import('./graph.js');
+    return readTfjsGraph(json, file, options, neighbours);
   }
   for (const key of json.keys()) {
     if (IDLE.has(key) || key === 'modelTopology' || key === 'weightsManifest') continue;

@@ -85,14 +85,6 @@ it('reads what the converter writes', async () => {
   expect(largestDifference(made.data, outputs[0].data)).toBeLessThan(TOLERANCES.float32);
 });
 
-it('refuses a graph model, and says what to do', async () => {
-  const json = { format: 'graph-model', modelTopology: { node: [], library: {} }, weightsManifest: [] };
-  await expect(loadModel(new TextEncoder().encode(JSON.stringify(json)))).rejects.toMatchObject({
-    code: 'UNSUPPORTED_OPERATOR',
-    hint: expect.stringMatching(/tfjs_layers_model/),
-  });
-});
-
 it('refuses shards that are not those of the manifest', async () => {
   const files = shardsOf('tfjs-uint8');
   const [[path, bytes]] = Object.entries(files);

@@ -1,0 +1,216 @@
+import { RivuletError } from '../../errors.js';
+import { endsLoop, type Loop } from './loops.js';
+import { nodeOf, type Ref, refOf } from './node-def.js';
+import { type Place, type Scope, samePlace } from './scope.js';
+
+/**
+ * A loop as a walk along time: a counter from 0 on picks the step of each sequence that is read, states go from turn to turn,
+ * and what a turn writes is the step of a new sequence. Any other loop is refused.
+ */
+export interface TimeLoop {
+  readonly name: string;
+  readonly body: Scope;
+  /** How many turns there are, at most, each. */
+  readonly bounds: readonly Place[];
+  readonly sequences: readonly Sequence[];
+  readonly states: readonly State[];
+  /** What each turn writes, by variable. */
+  readonly written: ReadonlyMap<number, Written>;
+}
+
+/** A sequence [T, ...] that is read one step a turn. */
+export interface Sequence {
+  readonly whole: Place;
+  /** From the last step to the first. */
+  readonly backwards: boolean;
+  /** The step, in the body. */
+  readonly step: Ref;
+}
+
+export interface State {
+  readonly variable: number;
+  readonly initial: Place;
+  /** The state as the body reads it, and its next value there. */
+  readonly input: Ref;
+  readonly next: Place;
+}
+
+export interface Written {
+  readonly value: Place;
+  /** Each turn overwrites what the one before wrote: a list of the last step alone. */
+  readonly lastOnly: boolean;
+}
+
+/** @throws RivuletError `UNSUPPORTED_OPERATOR` where a loop is no walk along time */
+export function timeLoop(loop: Loop): TimeLoop {
+  return new Reader(loop).read();
+}
+
+class Reader {
+  private readonly counters = new Set<Ref>();
+  /** The same, as the condition calls them. */
+  private readonly conditionCounters = new Set<Ref>();
+  private readonly body: Scope;
+
+  constructor(private readonly loop: Loop) {
+    this.body = loop.body;
+  }
+
+  read(): TimeLoop {
+    const { name, variables } = this.loop;
+    const changing = variables.flatMap((variable, i) => {
+      const next = this.body.settle(variable.next);
+      const same = samePlace(this.body.settle(variable.body), this.body.settle(variable.next));
+      return same ? [] : [{ ...variable, i, next }];
+    });
+    for (const { initial, next, body, condition } of changing) {
+      if (!this.counts(initial, next, body)) continue;
+      this.counters.add(body);
+      this.conditionCounters.add(condition);
+    }
+    const states: State[] = [];
+    const written = new Map<number, Written>();
+    for (const { i, initial, next, body } of changing) {
+      if (this.counters.has(body)) continue;
+      const write = this.writing(next, body);
+      if (write) written.set(i, write);
+      else states.push({ variable: i, initial, input: body, next });
+    }
+    const bounds = this.bounds(this.loop.condition);
+    const roots = [...states.map(({ next }) => next), ...Array.from(written.values(), ({ value }) => value)];
+    const sequences = this.sequences(roots);
+    if (sequences.length === 0) throw this.refuse('it reads no sequence');
+    return { name, body: this.body, bounds, sequences, states, written };
+  }
+
+  /** Whether a variable counts the turns: from 0 on, one more each time. */
+  private counts(initial: Place, next: Place, input: Ref): boolean {
+    const node = next.scope.find(next.ref);
+    if (numberOf(initial) !== 0 || !node || !['AddV2', 'Add'].includes(node.op) || node.inputs.length !== 2)
+      return false;
+    const [a, b] = node.inputs.map((ref) => this.body.settle(ref));
+    const self = { scope: this.body, ref: input };
+    return (samePlace(a, self) && numberOf(b) === 1) || (samePlace(b, self) && numberOf(a) === 1);
+  }
+
+  /** What a turn writes into a list that goes from turn to turn. */
+  private writing(next: Place, input: Ref): Written | undefined {
+    const node = next.scope.find(next.ref);
+    if (node?.op === 'TensorListSetItem') {
+      const attributes = this.body.attributes(node);
+      attributes.ignore('resize_if_index_out_of_bounds');
+      attributes.end();
+      const [list, index, value] = node.inputs;
+      return this.writtenAt(node.name, list, index, value, input);
+    }
+    if (node?.op === 'TensorArrayWriteV3') {
+      this.body.attributes(node).end();
+      const [, index, value, flow] = node.inputs;
+      return this.writtenAt(node.name, flow, index, value, input);
+    }
+    return undefined;
+  }
+
+  private writtenAt(name: string, list: Ref, index: Ref, value: Ref, input: Ref): Written {
+    if (!samePlace(this.body.settle(list), { scope: this.body, ref: input })) {
+      throw this.refuse('a turn writes more than one step', name);
+    }
+    const at = this.body.settle(index);
+    const counted = at.scope === this.body && this.counters.has(at.ref);
+    if (!counted && numberOf(at) !== 0) throw this.refuse('a turn writes another step than its own', name);
+    return { value: this.body.settle(value), lastOnly: !counted };
+  }
+
+  /** The condition: every counter below a bound. */
+  private bounds(condition: Place): Place[] {
+    const bounds: Place[] = [];
+    const parts = new Map<Ref, Scope>([[condition.ref, condition.scope]]);
+    // What is found on the way is walked too.
+    for (const [part, within] of parts) {
+      const { scope, ref } = within.settle(part);
+      const node = scope.find(ref);
+      if (node?.op === 'LogicalAnd') {
+        for (const input of node.inputs) parts.set(input, scope);
+        continue;
+      }
+      const [counter, bound] = node?.op === 'Less' ? node.inputs.map((input) => scope.settle(input)) : [];
+      const counted = counter?.scope === scope && this.conditionCounters.has(counter.ref);
+      if (!counted || !bound || (bound.scope === scope && numberOf(bound) === undefined)) {
+        throw this.refuse('its end is computed', node?.name);
+      }
+      bounds.push(bound);
+    }
+    return bounds;
+  }
+
+  /** The sequences of which what is computed reads steps. */
+  private sequences(roots: readonly Place[]): Sequence[] {
+    const found: Sequence[] = [];
+    const seen = new Set<string>();
+    const left = roots.filter(({ scope }) => scope === this.body).map(({ ref }) => ref);
+    for (const ref of left) {
+      const node = this.body.find(ref);
+      if (!node || seen.has(node.name) || this.isArgument(ref)) continue;
+      seen.add(node.name);
+      if (endsLoop(node)) throw this.refuse('it holds another loop', node.name);
+      const step = this.stepOf(node.op, node.inputs, node.name);
+      if (step) {
+        found.push({ ...step, step: refOf(node.name) });
+        continue;
+      }
+      for (const input of node.inputs) {
+        const place = this.body.settle(input);
+        if (place.scope === this.body) left.push(place.ref);
+      }
+    }
+    return found;
+  }
+
+  private isArgument(ref: Ref): boolean {
+    return this.loop.variables.some(({ body }) => body === ref);
+  }
+
+  private stepOf(op: string, inputs: readonly Ref[], name: string): Omit<Sequence, 'step'> | undefined {
+    const reads = op === 'TensorListGetItem' || op === 'TensorArrayReadV3';
+    if (!reads) return undefined;
+    const [list, index] = op === 'TensorListGetItem' ? inputs : [inputs[2], inputs[1]];
+    const at = this.body.settle(index);
+    if (at.scope !== this.body || !this.counters.has(at.ref))
+      throw this.refuse('a turn reads another step than its own', name);
+    const { scope, ref } = this.body.settle(list);
+    const maker = scope === this.body ? undefined : scope.find(ref);
+    const whole =
+      maker?.op === 'TensorListFromTensor'
+        ? maker.inputs[0]
+        : maker?.op === 'TensorArrayScatterV3'
+          ? maker.inputs[2]
+          : undefined;
+    if (!maker || whole === undefined) throw this.refuse('a turn reads what is no sequence', name);
+    const attributes = scope.attributes(maker);
+    attributes.end();
+    const place = scope.settle(whole);
+    const turned = reversed(place, 0);
+    return turned ? { whole: turned, backwards: true } : { whole: place, backwards: false };
+  }
+
+  private refuse(what: string, node?: string): RivuletError {
+    return new RivuletError('UNSUPPORTED_OPERATOR', `While: ${what}`, {
+      file: this.body.file,
+      node: this.loop.name,
+      expected: 'a loop over the steps of a sequence',
+      found: node && nodeOf(refOf(node)),
+      hint: 'Convert the Keras model to a layers model, or save it as .keras or .h5',
+    });
+  }
+}
+
+/** What a value is the reverse of, along an axis. */
+export function reversed({ scope, ref }: Place, axis: number): Place | undefined {
+  const node = scope.find(ref);
+  if (node?.op !== 'ReverseV2' || node.inputs.length !== 2 || numberOf({ scope, ref: node.inputs[1] }) !== axis)
+    return undefined;
+  scope.attributes(node).end();
+  return scope.settle(node.inputs[0]);
+}
+
+export const numberOf = ({ scope, ref }: Place): number | undefined => scope.integer(ref);
