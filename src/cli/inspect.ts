@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { isRefusal } from '../formats/refusals.js';
+import { isRefusal, isRefusedOperator } from '../formats/refusals.js';
 import { byteLength } from '../graph/tensor.js';
 import { loadOperators, type Model } from '../index.js';
 import { surveyGraph } from '../plan/survey.js';
@@ -59,21 +59,20 @@ async function examine(
   context: Context,
 ): Promise<{ read: OpenedGraph | undefined; problems: Problem[] }> {
   const problems: Problem[] = [];
-  const tell = (refusal: RivuletError, operator = '') => problems.push(problemOf(refusal, operator));
+  const tell = (refusal: RivuletError, operator: string) => problems.push(problemOf(refusal, operator));
   let read: OpenedGraph | undefined;
   try {
     read = await openGraph(args, context, tell);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (problems.length === 0) tell(error);
+    if (problems.length === 0) tell(error, '');
     return { read, problems };
   }
-  const { graph } = read;
-  const refused = new Set(problems.map(({ node }) => node));
-  for (const problem of surveyGraph(graph, await loadOperators())) {
-    const { node } = problem;
-    // What a reader refuses it leaves in the graph, where the planner meets it again.
-    if (node === undefined || !refused.has(node)) tell(problem, graph.nodes.find(({ name }) => name === node)?.op);
+  const operators = new Map(read.graph.nodes.map(({ name, op }) => [name, op]));
+  for (const problem of surveyGraph(read.graph, await loadOperators())) {
+    const operator = operators.get(problem.node ?? '') ?? '';
+    // The reader has told of those already, or of what they follow from.
+    if (!isRefusedOperator(operator)) tell(problem, operator);
   }
   return { read, problems };
 }

@@ -11,6 +11,11 @@ export interface RefusalOptions {
   onRefusal?: OnRefusal | undefined;
 }
 
+/** The operator of a refused node, in the graph: the planner may have one of the node's own name. */
+export const refusedOperator = (op: string): string => `refused ${op}`;
+
+export const isRefusedOperator = (op: string): boolean => op.startsWith(refusedOperator(''));
+
 /** Whether a file is sound, but holds what is not implemented. */
 export const isRefusal = (error: unknown): error is RivuletError =>
   error instanceof RivuletError && (error.code === 'UNSUPPORTED_OPERATOR' || error.code === 'UNSUPPORTED_ATTRIBUTE');

@@ -4,6 +4,7 @@ import { einsum } from './einsum.js';
 import { fourierOperators } from './fourier.js';
 import { expand, pad, slice, split, tile, transpose, trilu } from './move.js';
 import { narrowOperators } from './narrow.js';
+import { ndOperators } from './nd.js';
 import { normalizationOperators } from './normalization.js';
 import type { Operators } from './operator.js';
 import { pointwiseOperators } from './pointwise.js';
@@ -30,6 +31,7 @@ export const ALL_OPERATORS: Operators = new Map([
     ...normalizationOperators,
     ...pointwiseOperators,
     ...selectOperators,
+    ...ndOperators,
     ...softmaxOperators,
     ...fourierOperators,
     matMul,

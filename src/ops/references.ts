@@ -21,6 +21,7 @@ import {
   tileReference,
   triluReference,
 } from './move.js';
+import { ndReferences } from './nd.js';
 import { batchReference, groupReference, lastAxesReference } from './normalization.js';
 import type { Reference, ReferenceTensor } from './operator.js';
 import { pointwiseReferences } from './pointwise.js';
@@ -72,6 +73,7 @@ const REFERENCES = new Map<string, Reference>([
   ),
   ...pointwiseReferences(),
   ...selectReferences(),
+  ...ndReferences(),
   ...fourierReferences(),
   ['Concat', concatReference],
   ['Slice', sliceReference],

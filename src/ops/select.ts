@@ -16,19 +16,24 @@ function axisOf(node: NodeReader): number {
   throw node.unsupported('a choice along T or N', 'an axis of fixed length', `axis ${axis} of [${shape.join(', ')}]`);
 }
 
-function checkIndices(node: NodeReader, length: number): void {
+/** Checks the indices of input 1, which count along axes of these lengths in turn. */
+export function checkIndices(node: NodeReader, lengths: readonly number[]): void {
   if (!isInteger(node.typeOf(1).type)) throw node.malformed('indices', 'int64 or int32', node.typeOf(1).type, 1);
-  const wrong = node.constant(1) && node.integers(1).find((index) => index < -length || index >= length);
-  if (wrong !== undefined) throw node.malformed('an index is out of range', `-${length}..${length - 1}`, `${wrong}`, 1);
+  for (const [i, index] of node.constant(1) ? node.integers(1).entries() : []) {
+    const length = lengths[i % lengths.length];
+    if (index >= -length && index < length) continue;
+    throw node.malformed('an index is out of range', `-${length}..${length - 1}`, `${index}`, 1);
+  }
 }
 
 /** Input 0 as a row, a constant too. */
-const dataOf = (node: Lowering): Operand => (node.constant(0) ? node.constantRow(0, node.shape(0)) : node.input(0));
+export const dataOf = (node: Lowering): Operand =>
+  node.constant(0) ? node.constantRow(0, node.shape(0)) : node.input(0);
 
 /**
  * y[i] = data[base[i] + index * stride], the index being number `place[i]` of input 1.
  */
-function lowerTake(node: Lowering, base: Int32Array, place: Int32Array, stride: number, length: number): void {
+export function lowerTake(node: Lowering, base: Int32Array, place: Int32Array, stride: number, length: number): void {
   const y = node.output(0);
   const data = dataOf(node);
   if (node.constant(1)) {
@@ -70,7 +75,7 @@ export const gather: Operator = {
   infer(node) {
     const { type, shape } = node.typeOf(0);
     const axis = axisOf(node);
-    checkIndices(node, Number(shape[axis]));
+    checkIndices(node, [Number(shape[axis])]);
     return [{ type, shape: [...shape.slice(0, axis), ...node.shape(1), ...shape.slice(axis + 1)] }];
   },
   lower(node) {
@@ -96,7 +101,7 @@ const gatherElements: Operator = {
   infer(node) {
     const [data, indices] = [node.shape(0), node.shape(1)];
     const axis = axisOf(node);
-    checkIndices(node, Number(data[axis]));
+    checkIndices(node, [Number(data[axis])]);
     const fits =
       indices.length === data.length &&
       indices.every((dim, a) => {

@@ -346,7 +346,53 @@ const softmaxes = ['Softmax', 'LogSoftmax'].flatMap((op) =>
 const toIndices = [node('Clip', ['x', 'low', 'high'], 'c'), node('Cast', ['c'], 'i', { to: 'int64' })];
 const clip = [floats('low', [], [-3]), floats('high', [], [2.5])];
 
+/** x [T, N, ...] with T and N behind its other axes, `nodes` from z to w, and back. */
+const turned = (what: string, x: number[], nodes: GraphNode[], rank: number, tensors: Tensor[]) => {
+  const [lead, back] = [x.map((_, axis) => axis + 2), Array.from({ length: rank }, (_, axis) => axis)];
+  return rows(
+    what,
+    { x },
+    [
+      node('Transpose', ['x'], 'z', { perm: [...lead, 0, 1] }),
+      ...nodes,
+      node('Transpose', ['w'], 'y', { perm: [rank, rank + 1, ...back] }),
+    ],
+    { tensors },
+  );
+};
+
+const PLACES = [2, 1, 0, -1, -3, 0, 1, 2];
+
+const nd = [
+  turned('GatherND of two axes', [3, 4], [node('GatherND', ['z', 'at'], 'w')], 2, [integers('at', PLACES, [2, 2, 2])]),
+  turned('GatherND of one axis', [3, 4], [node('GatherND', ['z', 'at'], 'w')], 2, [integers('at', [2, -3], [2, 1])]),
+  rows(
+    'GatherND of batches at computed places',
+    { x: [2, 3, 1], z: [2, 3, 5] },
+    [...toIndices, node('GatherND', ['z', 'i'], 'y', { batch_dims: 3 })],
+    { tensors: clip, plain: true },
+  ),
+  rows('GatherND of a constant at computed places', { x: [4, 1] }, [...toIndices, node('GatherND', ['w', 'i'], 'y')], {
+    tensors: [floats('w', [3, 2], { seed: 1 }), ...clip],
+    plain: true,
+  }),
+  ...['none', 'add', 'mul', 'max', 'min'].map((reduction) =>
+    turned(
+      `ScatterND of computed updates, ${reduction}`,
+      [3, 4],
+      [node('GatherND', ['z', 'from'], 'u'), node('ScatterND', ['z', 'at', 'u'], 'w', { reduction })],
+      2,
+      [integers('from', [0, -1], [2, 1]), integers('at', [-1, 0], [2, 1])],
+    ),
+  ),
+  turned('ScatterND of constants at two axes', [3, 4], [node('ScatterND', ['z', 'at', 'u'], 'w')], 2, [
+    integers('at', PLACES, [4, 2]),
+    floats('u', [4, 1, 1], { seed: 1 }),
+  ]),
+];
+
 const choices = [
+  ...nd,
   rows('Gather of constant places', { x: [3, 4, 2] }, [node('Gather', ['x', 'i'], 'y', { axis: 3 })], {
     tensors: [integers('i', [3, -4, 0, 1, 1, 2], [2, 3])],
   }),

@@ -1,8 +1,9 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
-import { floatTensor, integerTensor } from '../constants.js';
+import { integerTensor } from '../constants.js';
 import { type Length, pinAll, resolve, showLengths } from '../lengths.js';
+import { tensorOf } from './fold.js';
 import type { OnnxGraph, OnnxNode } from './model.js';
 import { type Move, moveList, moveTensors } from './moves.js';
 import { clampInteger, integersOf, isZero } from './tensors.js';
@@ -29,6 +30,10 @@ export interface Value {
   padded?: { x: Value; before: number[]; after: number[] };
   /** An input of the file that holds no signal: of integers or truth values, and of no more than one for a sequence. */
   choice?: true;
+  /** The number of a Loop's turn, from 0 to this length. */
+  turn?: Length;
+  /** A list: empty, with an item put into it, or of what every step put into it. */
+  list?: { before?: Value; item?: Value; step?: Value };
   /** Integers of this type, which the graph holds as float32. */
   whole?: DataType | undefined;
   /** It is the sequence of a forward cell's states, whose last one is this value. */
@@ -41,13 +46,15 @@ export type MoveOf = (from: number[][], to: number[]) => Move;
 /** The move of operators that change the shape alone. */
 export const VIEW: MoveOf = (_, to) => ({ shape: to });
 
-/** A state that a Scan carries from step to step. */
+/** A state that a Scan or Loop carries from step to step. */
 export interface Carried {
   node: string;
   /** What it begins with: an input of the file, or a constant; absent where that is zeros. */
   initial?: Value | undefined;
   /** The state as a step reads it, and its next value. */
   input: Value;
+  next: Value;
+  /** The next value after the last step. */
   output: Value;
 }
 
@@ -192,9 +199,7 @@ export class Builder {
       });
       if (!shape?.every((length) => length !== undefined)) throw this.unknownContent(value, where);
       this.spend(elementCount(shape));
-      const data = new Array<number>(elementCount(shape)).fill(value.fill);
-      value.constant =
-        value.type === 'float32' ? floatTensor(value.name, data, shape) : integerTensor(value.name, data, shape);
+      value.constant = tensorOf(value.name, value.type, new Array<number>(elementCount(shape)).fill(value.fill), shape);
     }
     return value;
   }

@@ -27,7 +27,7 @@ export function cell(node: NodeContext, initialStates: InitialState[]): void {
   for (const weights of [w, r]) if (weights.shape) pinAll(weights.shape);
   const known = x.shape?.length === 3 && hidden !== undefined ? x.shape : undefined;
   const [time, batch] = known ? (batchFirst ? [known[1], known[0]] : [known[0], known[1]]) : [];
-  const outputs: (Value | undefined)[] = [];
+  const outputs = new Array<Value | undefined>(op === 'LSTM' ? 3 : 2).fill(undefined);
   const give = (i: number, shape: Length[] | undefined) => {
     outputs[i] = node.give(i, { type: 'float32', shape });
     return outputs[i];

@@ -11,6 +11,8 @@ import {
   softmax,
   where,
 } from './compute-operators.js';
+import { concatFromSequence, sequenceEmpty, sequenceInsert } from './loop.js';
+import { gatherNd, scatterElements, scatterNd } from './place-operators.js';
 import {
   concat,
   dropout,
@@ -74,6 +76,12 @@ export const TRANSLATIONS: ReadonlyMap<string, Translation> = new Map<string, Tr
   ['Pad', pad],
   ['Tile', tile],
   ['GatherElements', gatherElements],
+  ['SequenceEmpty', sequenceEmpty],
+  ['SequenceInsert', sequenceInsert],
+  ['ConcatFromSequence', concatFromSequence],
+  ['GatherND', gatherNd],
+  ['ScatterND', scatterNd],
+  ['ScatterElements', scatterElements],
   ['OneHot', oneHot],
   ['ReverseSequence', shaped(() => [0, 1])],
   ['DFT', dft],

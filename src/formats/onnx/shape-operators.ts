@@ -1,3 +1,4 @@
+import { elementCount, toFloat32 } from '../../graph/tensor.js';
 import { integerTensor } from '../constants.js';
 import {
   broadcastLengths,
@@ -12,6 +13,7 @@ import {
 } from '../lengths.js';
 import { type MoveOf, type NodeContext, type Value, VIEW } from './builder.js';
 import { concatenated, gathered, sliced, transposed } from './moves.js';
+import { integersOf } from './tensors.js';
 
 /** Translations of the operators that move numbers, and the shapes they make, over opsets 7 and on. */
 
@@ -228,7 +230,12 @@ interface Cut {
 }
 
 /** Writes a Slice of one axis, which is all that the operator of the graph takes. */
-function cut(node: NodeContext, x: Value, { axis, start, length, step }: Cut, output: number | undefined): Value {
+export function cut(
+  node: NodeContext,
+  x: Value,
+  { axis, start, length, step }: Cut,
+  output: number | undefined,
+): Value {
   const shape = x.shape!.map((dim, a) => (a === axis ? length : dim));
   const how: MoveOf = ([from]) => sliced(from, axis, start, length, step);
   const { builder } = node;
@@ -425,7 +432,7 @@ function lastStep(node: NodeContext, x: Value, axis: number, keepAxis: boolean):
   reshapeTo(node, x.last!(), shape, false);
 }
 
-function timeCut(node: NodeContext, shape: readonly Length[]) {
+export function timeCut(node: NodeContext, shape: readonly Length[]) {
   return node.unsupported(
     'a part of the time axis',
     "every step, or the last of a forward cell's",
@@ -434,21 +441,29 @@ function timeCut(node: NodeContext, shape: readonly Length[]) {
   );
 }
 
+/** The number that a constant is, or all of its elements are, zeros. */
+function equalElement(node: NodeContext, value: Value): number | undefined {
+  if (node.builder.isZero(value)) return 0;
+  const { constant } = value;
+  if (!constant || elementCount(constant.shape) !== 1) return undefined;
+  return integersOf(constant)?.[0] ?? toFloat32(constant)[0];
+}
+
 /** Expand: nothing where the shape is the input's already, a constant where the input is one number. */
 export function expand(node: NodeContext): void {
   const x = node.input(0);
   node.end();
   const wanted = node.input(1).items;
   const { shape } = x;
-  const zero = x.fill ?? (node.builder.isZero(x) ? 0 : undefined);
-  if (shape && wanted && zero !== undefined) {
+  const one = x.fill ?? equalElement(node, x);
+  if (shape && wanted && one !== undefined) {
     // Equal elements fill any shape, so nothing here needs an axis to be a number.
     const rank = Math.max(shape.length, wanted.length);
     const to = Array.from({ length: rank }, (_, i): Length => {
       const [mine, given] = [shape[i - rank + shape.length] ?? 1, wanted[i - rank + wanted.length] ?? 1];
       return numberOf(given) === 1 ? mine : given;
     });
-    node.give(0, { type: x.type, shape: to, fill: zero });
+    node.give(0, { type: x.type, shape: to, fill: one });
     return;
   }
   const to = shape && wanted && broadcastLengths(shape, wanted);

@@ -47,8 +47,9 @@ export function findStates(
   file: string | undefined,
 ): FoundStates {
   const found: FoundStates = { pairs: [], inputs: new Set(), outputs: new Set() };
-  if (initial.length > 0) pairByCells(found, traceAll(values, initial, inputs), initial, inputs, outputs, file);
-  for (const one of carried) pairByScan(found, one, inputs, outputs, file);
+  const traces = initial.length > 0 ? traceAll(values, initial, inputs, carried) : new Map<Value, Trace>();
+  pairByCells(found, traces, initial, inputs, outputs, file);
+  for (const one of carried) pairBySteps(found, one, cellOf(one, traces, initial), inputs, outputs, file);
   pairByOption(found, inputs, outputs, told, file);
   pairByNames(found, inputs, outputs);
   return found;
@@ -68,11 +69,12 @@ function rowShape(shape: readonly Length[]): number[] {
   });
 }
 
-/** For every value that only moves numbers of graph inputs or final states: which they are. */
+/** For every value that only moves numbers of graph inputs, final states or carried ones: which they are. */
 function traceAll(
   values: Iterable<Value>,
   initial: readonly InitialState[],
   inputs: readonly Port[],
+  carried: readonly Carried[],
 ): Map<Value, Trace> {
   const traces = new Map<Value, Trace>();
   let spent = 0;
@@ -87,6 +89,7 @@ function traceAll(
   };
   for (const [i, { value }] of inputs.entries()) begin(value, i);
   for (const [i, { final }] of initial.entries()) begin(final, inputs.length + i);
+  for (const [i, { input }] of carried.entries()) begin(input, inputs.length + initial.length + i);
   for (const value of values) {
     const { moved, shape } = value;
     if (!moved || !shape) continue;
@@ -178,22 +181,43 @@ function lostState(
   });
 }
 
-/** The state of a Scan, which begins with zeros, a constant, or an input that the graph gives back after the last step. */
-function pairByScan(
+/** The cell within a Scan or Loop that keeps a carried state itself: it begins each step with it, and ends with the next. */
+function cellOf(
+  { input, next }: Carried,
+  traces: ReadonlyMap<Value, Trace>,
+  initial: readonly InitialState[],
+): InitialState | undefined {
+  const same = (a: Value, b: Value) => {
+    const [mine, theirs] = [traces.get(a), traces.get(b)];
+    return mine !== undefined && mine.length === theirs?.length && mine.every((one, i) => one === theirs[i]);
+  };
+  return initial.find((cell) => same(cell.value, input) && same(cell.final, next));
+}
+
+/**
+ * The state of a Scan or Loop, which begins with zeros, a constant, or an input that the graph gives back after the last
+ * step.
+ */
+function pairBySteps(
   found: FoundStates,
   { node, initial, input, output }: Carried,
+  cell: InitialState | undefined,
   inputs: readonly Port[],
   outputs: readonly Port[],
   file: string | undefined,
 ): void {
+  const kept = cell ? { input: cell.value, output: cell.final } : { input, output };
+  // One state that all sequences begin with is each one's own from the first step on.
+  if (kept.output.shape) kept.input.shape = kept.output.shape;
   if (!initial || initial.constant) {
-    found.pairs.push({ input, output, ...(initial ? { initial } : {}) });
+    if (cell && initial) reshapeConstant(initial, cell.value, node, file);
+    found.pairs.push({ ...kept, ...(initial ? { initial } : {}) });
     return;
   }
   const port = inputs.find(({ value }) => value === initial);
   const next = outputs.find(({ value }) => value === output);
   if (!port || found.inputs.has(port.name)) {
-    throw new RivuletError('UNSUPPORTED_OPERATOR', 'Scan: an initial state is computed', {
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state is computed', {
       file,
       node,
       tensor: initial.name,
@@ -203,8 +227,27 @@ function pairByScan(
   }
   if (!next) throw lostState(node, port.name, output.name, outputs, file);
   // The stream and model.run know the state by the name that it comes in by.
-  input.name = port.name;
-  pair(found, { name: port.name, value: input }, next);
+  kept.input.name = port.name;
+  if (cell) nameState(cell, port, next);
+  found.inputs.add(port.name);
+  found.outputs.add(next.name);
+  found.pairs.push(kept);
+}
+
+/** Gives a constant that a state begins with the shape in which a cell keeps it, for one sequence. */
+function reshapeConstant(initial: Value, { shape }: Value, node: string, file: string | undefined): void {
+  const constant = initial.constant!;
+  const wanted = rowShape(shape!);
+  if (elementCount(wanted) !== elementCount(constant.shape)) {
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'An initial state for several sequences', {
+      file,
+      node,
+      tensor: initial.name,
+      expected: `[${wanted.join(', ')}]`,
+      found: `[${constant.shape.join(', ')}]`,
+    });
+  }
+  initial.constant = { ...constant, shape: wanted };
 }
 
 /** Names that say state; a signal that comes in and goes out in the same shape must not be taken for one. */

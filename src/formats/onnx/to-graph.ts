@@ -4,18 +4,20 @@ import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor
 import { toFloat32 } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
-import { isRefusal, type RefusalOptions } from '../refusals.js';
+import { isRefusal, isRefusedOperator, type RefusalOptions, refusedOperator } from '../refusals.js';
 import { nameAxes } from './axis-names.js';
 import { Builder, type Draft, NodeContext, unknownOperator, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
 import { cast } from './compute-operators.js';
-import { type Inline, ifElse, loop, scan } from './control.js';
+import { type Inline, ifElse } from './control.js';
 import { fold } from './fold.js';
+import { atTurn, loop } from './loop.js';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
 import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
 import { inOrder, namesRead } from './order.js';
 import { expandQuantized, type Translate } from './quantized.js';
+import { scan } from './scan.js';
 import { type FoundStates, findStates, type Port, statePair } from './states.js';
 import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
 
@@ -44,7 +46,7 @@ class Translator {
   private readonly inputs: Port[] = [];
   private readonly inputValues = new Set<Value>();
   private readonly tensors = new Map<string, Tensor>();
-  /** What stands around the body of a Scan, while it is translated. */
+  /** What stands around the body of a Scan or Loop, while it is translated. */
   private surroundings: ReadonlySet<string> | undefined;
   /** The first refusal, where it did not end the reading. */
   private refusal: RivuletError | undefined;
@@ -75,7 +77,7 @@ class Translator {
       if (!(error instanceof RivuletError)) throw error;
       // What can't be finished may be so because of what was refused before.
       for (const { op, name, unknown } of this.builder.drafts) {
-        if (unknown) this.tell(unknownOperator(op, name, this.file), op);
+        if (unknown && !isRefusedOperator(op)) this.tell(unknownOperator(op, name, this.file), op);
       }
       throw this.refusal ?? error;
     }
@@ -98,7 +100,10 @@ class Translator {
 
   private translateNode(context: NodeContext, inline: Inline): void {
     const { op, domain } = context.node;
-    if (this.surroundings) this.checkStep(context);
+    if (this.surroundings) {
+      if (atTurn(context)) return;
+      this.checkStep(context);
+    }
     const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
     if (expandQuantized(context, translate)) return;
     if (domain !== '') this.leave(context);
@@ -106,8 +111,8 @@ class Translator {
     else if (CELLS.has(op)) cell(context, this.initial);
     else if (op === 'Cast') cast(context, (value, type) => this.retype(value, type));
     else if (op === 'If') ifElse(context, inline);
-    else if (op === 'Scan') this.scanTime(context, inline);
-    else if (op === 'Loop') loop(context);
+    else if (op === 'Scan') this.inStep(context, inline, scan);
+    else if (op === 'Loop') this.inStep(context, inline, loop);
     else (TRANSLATIONS.get(op) ?? ((one) => this.leave(one)))(context);
   }
 
@@ -119,8 +124,7 @@ class Translator {
       if (!context.wants(i)) return undefined;
       return builder.values.get(name) ?? context.give(i, { type: 'float32' });
     });
-    // Under a name that no operator has: the planner may have one of the node's.
-    context.emit(`refused ${node.op}`, context.inputs(), made, {}, { unknown: true });
+    context.emit(refusedOperator(node.op), context.inputs(), made, {}, { unknown: true });
   }
 
   /** Tells of a refusal whoever wants to hear of all; says whether somebody does. */
@@ -134,10 +138,10 @@ class Translator {
     return true;
   }
 
-  /** A Scan's body stands in the graph of one step, where no sequence is seen whole and no other Scan runs. */
-  private scanTime(node: NodeContext, inline: Inline): void {
-    if (this.surroundings) throw node.unsupported('a Scan inside another', 'one', 'Scan');
-    scan(node, (graph, inputs) => {
+  /** The body of a Scan or Loop stands in the graph of one step, where no sequence is seen whole and no other one runs. */
+  private inStep(node: NodeContext, inline: Inline, translate: (node: NodeContext, inline: Inline) => void): void {
+    if (this.surroundings) throw node.unsupported('inside another', 'no Scan or Loop within one', node.node.op);
+    translate(node, (graph, inputs) => {
       this.surroundings = new Set(this.builder.values.keys());
       const made = inline(graph, inputs);
       this.surroundings = undefined;
@@ -145,13 +149,12 @@ class Translator {
     });
   }
 
-  /** Refuses what the body of a Scan may not hold. */
+  /** Refuses what the body of a Scan or Loop may not hold. */
   private checkStep(node: NodeContext): void {
-    if (CELLS.has(node.node.op)) throw node.unsupported('a cell inside a Scan', 'one after the other', node.node.op);
     for (const name of node.node.inputs) {
       const shape = this.surroundings?.has(name) ? this.builder.values.get(name)?.shape : undefined;
       if (!shape?.map(resolve).some((length) => typeof length !== 'number' && length.role === 'T')) continue;
-      throw node.unsupported('a step reads a whole sequence', 'sequences that the Scan takes apart', name);
+      throw node.unsupported('a step reads a whole sequence', 'sequences that the Scan or Loop takes apart', name);
     }
   }
 
@@ -399,6 +402,7 @@ class Translator {
   /** An input that became a state is read by whom it begins, and nobody else. */
   private checkConsumed(drafts: readonly Draft[], { inputs, pairs }: FoundStates): void {
     const gone = new Map(this.inputs.filter(({ name }) => inputs.has(name)).map(({ value, name }) => [value, name]));
+    for (const { input, node } of this.builder.carried) gone.set(input, node);
     for (const { input } of pairs) gone.delete(input);
     for (const draft of drafts) {
       const read = draft.inputs.find((value) => value && gone.has(value));

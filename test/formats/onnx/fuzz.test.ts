@@ -16,6 +16,10 @@ const SEEDS = [
   'both-dynamo',
   'quantized-qdq',
   'quantized-dynamic',
+  'loop-list',
+  'loop-cell',
+  'places-all',
+  'places-assign',
 ];
 const files: Seed[] = SEEDS.map((name) => ({
   bytes: new Uint8Array(readFileSync(fileURLToPath(new URL(`./fixtures/${name}.onnx`, import.meta.url)))),
