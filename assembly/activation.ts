@@ -39,24 +39,23 @@ export const enum Activation {
 const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 12582912, 0.693359375, -0.00021219444005469058, // log2 e, ROUNDER, ln 2 in two parts
   0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814540579915047, // exp
-  -0.33333316445350647, 0.13332585990428925, -0.05385230854153633, 0.021071678027510643, -0.006274237763136625, // tanh
-  1, -104, -87, 90, 0.55, -2, 12583104, 2.710505431213761e-20, -0, // the last but one: ROUNDER + 192, 2^-65
+  1, 2, -104, -87, 90, -0,
+  12583104, 12583039, 2.710505431213761e-20, // ROUNDER + 192, ROUNDER + 127, 2^-65
 ], 16);
 const LOG2_E: usize = TABLE;
 const ROUNDER: usize = TABLE + 4;
 const LN2_HIGH: usize = TABLE + 8;
 const LN2_LOW: usize = TABLE + 12;
 const EXP: usize = TABLE + 16;
-const TANH: usize = TABLE + 36;
-const ONE: usize = TABLE + 56;
-const LEAST: usize = TABLE + 60;
-const LEAST_NORMAL: usize = TABLE + 64;
-const MOST: usize = TABLE + 68;
-const SMALL_TANH: usize = TABLE + 72;
-const MINUS_TWO: usize = TABLE + 76;
-const BIASED_ROUNDER: usize = TABLE + 80;
-const UNBIASED: usize = TABLE + 84;
-const SIGN: usize = TABLE + 88;
+const ONE: usize = TABLE + 36;
+const TWO: usize = TABLE + 40;
+const LEAST: usize = TABLE + 44;
+const LEAST_NORMAL: usize = TABLE + 48;
+const MOST: usize = TABLE + 52;
+const SIGN: usize = TABLE + 56;
+const BIASED_ROUNDER: usize = TABLE + 60;
+const TANH_ROUNDER: usize = TABLE + 64;
+const UNBIASED: usize = TABLE + 68;
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. Adding ROUNDER = 1.5 * 2^23 leaves n in the low bits of the
 // sum, both rounded and ready to be an exponent. ln 2 is split so that n * LN2_HIGH is exact.
@@ -68,22 +67,27 @@ const SIGN: usize = TABLE + 88;
 }
 
 /**
- * e^r, as 1 + (r + r^2 Q(r)) with Q of degree 4 in pairs (Estrin's scheme: half the chain of Horner's). The fit is good
- * to 0.05 ulp, the arithmetic to about 1.
+ * e^r - 1, as r + r^2 Q(r) with Q of degree 4 in pairs (Estrin's scheme: half the chain of Horner's). The fit is good to
+ * 0.05 ulp of e^r, the arithmetic to about 1.
  */
 // @ts-ignore: decorator
-@inline function expReduced<V>(x: V, n: V): V {
+@inline function expReducedLessOne<V>(x: V, n: V): V {
   const r = sub<V>(sub<V>(x, mul<V>(n, loadSplat<V>(LN2_HIGH))), mul<V>(n, loadSplat<V>(LN2_LOW)));
-  return add<V>(multiplyAdd<V>(mul<V>(r, r), quartic<V>(r, EXP), r), loadSplat<V>(ONE));
+  return multiplyAdd<V>(mul<V>(r, r), quartic<V>(r), r);
 }
 
-/** The polynomial whose five coefficients, lowest first, stand at `at`. */
+/** e^r. */
 // @ts-ignore: decorator
-@inline function quartic<V>(x: V, at: usize): V {
-  const square = mul<V>(x, x);
-  const low = multiplyAdd<V>(loadSplat<V>(at + 4), x, loadSplat<V>(at));
-  const high = multiplyAdd<V>(loadSplat<V>(at + 12), x, loadSplat<V>(at + 8));
-  return multiplyAdd<V>(square, multiplyAdd<V>(square, loadSplat<V>(at + 16), high), low);
+@inline function expReduced<V>(x: V, n: V): V {
+  return add<V>(expReducedLessOne<V>(x, n), loadSplat<V>(ONE));
+}
+
+// @ts-ignore: decorator
+@inline function quartic<V>(r: V): V {
+  const square = mul<V>(r, r);
+  const low = multiplyAdd<V>(loadSplat<V>(EXP + 4), r, loadSplat<V>(EXP));
+  const high = multiplyAdd<V>(loadSplat<V>(EXP + 12), r, loadSplat<V>(EXP + 8));
+  return multiplyAdd<V>(square, multiplyAdd<V>(square, loadSplat<V>(EXP + 16), high), low);
 }
 
 /** e^x, denormal results included, 2^n in two halves. Clamped where the result is 0 or infinite anyway. */
@@ -117,17 +121,21 @@ const SIGN: usize = TABLE + 88;
   return div<V>(upper<V>(e, unlessNegative<V>(x, one)), add<V>(one, e));
 }
 
-/** tanh: an odd polynomial near zero, (1 - e) / (1 + e) with e = e^(-2|x|) beyond 0.55. */
+/**
+ * tanh |x| = m / (2 - m) with m = 1 - e^(-2|x|). From e^r = 1 + p and 2^n comes m = (1 - 2^n) - 2^n p, which loses no digit
+ * near zero, where n = 0: no second formula, nothing to choose between.
+ */
 // @ts-ignore: decorator
 @inline export function tanhOf<V>(x: V): V {
-  const one = loadSplat<V>(ONE);
-  const a = absOf<V>(x);
-  const z = mul<V>(a, a);
-  const small = multiplyAdd<V>(mul<V>(a, z), quartic<V>(z, TANH), a);
+  const negative = or<V>(x, loadSplat<V>(SIGN));
+  const rounder = loadSplat<V>(TANH_ROUNDER);
   // Past 2|x| = 87 the quotient is 1 in float32.
-  const e = expOfNegative<V>(upper<V>(mul<V>(a, loadSplat<V>(MINUS_TWO)), loadSplat<V>(LEAST_NORMAL)));
-  const large = div<V>(sub<V>(one, e), add<V>(one, e));
-  return withSign<V>(selectLess<V>(a, loadSplat<V>(SMALL_TANH), small, large), x);
+  const doubled = upper<V>(add<V>(negative, negative), loadSplat<V>(LEAST_NORMAL));
+  const t = shifted<V>(doubled, rounder);
+  const power = exponent<V>(t);
+  const p = expReducedLessOne<V>(doubled, sub<V>(t, rounder));
+  const m = sub<V>(sub<V>(loadSplat<V>(ONE), power), mul<V>(power, p));
+  return withSign<V>(div<V>(m, sub<V>(loadSplat<V>(TWO), m)), x);
 }
 
 /** `magnitude` (its sign bit clear) with the sign bit of `from`. */

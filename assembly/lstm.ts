@@ -91,12 +91,14 @@ function plainGates<V>(pre: usize, c: usize, h: usize, y: usize, panels: i32): v
   for (; pre < end; pre += PANEL, c += 16, h += 16, y += 16) {
     for (let part: usize = 0; part < 16; part += sizeof<V>()) {
       const p = pre + part;
+      // Nothing is stored before all five are computed: a store would have their constants loaded again.
       const i = sigmoidOf<V>(load<V>(p, 0));
       const candidate = tanhOf<V>(load<V>(p, 48));
       const f = sigmoidOf<V>(load<V>(p, 32));
+      const o = sigmoidOf<V>(load<V>(p, 16));
       const cell = add<V>(mul<V>(f, load<V>(c + part)), mul<V>(i, candidate));
+      const out = mul<V>(o, tanhOf<V>(cell));
       store<V>(c + part, cell);
-      const out = mul<V>(sigmoidOf<V>(load<V>(p, 16)), tanhOf<V>(cell));
       store<V>(h + part, out);
       store<V>(y + part, out);
     }

@@ -26,7 +26,8 @@ const empty = () => ({ worst: 0, at: 0, histogram: new Array(BINS).fill(0), outs
 function sweep({ build, names, first, step }) {
   const memory = new WebAssembly.Memory({ initial: 16 });
   const module = new WebAssembly.Module(readFileSync(new URL(`../build/kernels/${build}.wasm`, import.meta.url)));
-  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  const table = new WebAssembly.Table({ element: 'anyfunc', initial: 256 });
+  const kernels = new WebAssembly.Instance(module, { env: { memory, table } }).exports;
   const args = Math.ceil(kernels.heapBase() / 64) * 64;
   const x = args + 64;
   const y = x + BLOCK * 4;
