@@ -9,7 +9,7 @@ import {
   type Tensor,
   TIME,
 } from '../../graph/graph.js';
-import { integerTensor, joined, transposed } from '../constants.js';
+import { floatTensor, integerTensor, joined, transposed } from '../constants.js';
 import type { CellType, CellWeights, Matrix, Recurrent, Step, Vector } from './layers.js';
 
 /** ONNX's gates in the order in which it stacks them, as indices into PyTorch's: i f g o -> i o f c, r z n -> z r h. */
@@ -32,24 +32,26 @@ export function buildGraph(
   return new Builder().build(steps, name, metadata, file);
 }
 
+/** A value on its way through the chain. */
+interface Running {
+  value: string;
+  shape: Dim[];
+}
+
 class Builder {
   private readonly nodes: GraphNode[] = [];
   private readonly tensors = new Map<string, Tensor>();
+  /** What the first layer with weights is given. */
+  private given = '';
+  /** Steps that have begun. */
+  private count = 0;
 
   build(steps: readonly Step[], name: string, metadata: Record<string, string>, file: string | undefined): Graph {
-    const first = steps.find((step) => 'layer' in step)!;
+    const first = firstLayer(steps)!;
     const tokens = first.op === 'Embedding';
     const input = tokens ? 'tokens' : 'x';
-    let value = input;
-    let given = input;
-    let shape: Dim[] = [TIME, BATCH];
-    for (const [at, step] of steps.entries()) {
-      if (step === first) given = value;
-      value = step.op === 'skip' ? this.skip(value, given, step.inputs, inputsOf(first)) : this.add(step, value, at);
-      if (!('layer' in step)) continue;
-      const state = step.op === 'cell' && step.output === 'state';
-      shape = [...(state ? [BATCH] : shape.filter((dim) => typeof dim === 'string')), widthOf(step)];
-    }
+    this.given = input;
+    const { shape } = this.run(steps, { value: input, shape: [TIME, BATCH] }, first);
     this.nodes.at(-1)!.outputs = [OUTPUT];
     const graph: Graph = {
       name,
@@ -68,7 +70,27 @@ class Builder {
     return graph;
   }
 
-  private add(step: Exclude<Step, { op: 'skip' }>, x: string, at: number): string {
+  /** The steps one after the other, from a value on. */
+  private run(steps: readonly Step[], from: Running, first: LayerStep): Running {
+    let { value, shape } = from;
+    for (const step of steps) {
+      const at = this.count++;
+      if (step === first) this.given = value;
+      if (step.op === 'residual') {
+        const through = this.run(step.steps, { value, shape }, first);
+        const past = this.run(step.shortcut, { value, shape }, first);
+        value = this.node('Add', [through.value, past.value], `residual${at}`);
+        shape = through.shape;
+      } else if (step.op === 'skip') value = this.skip(value, this.given, step.inputs, inputsOf(first));
+      else value = this.add(step, value, at, shape);
+      if (!('layer' in step)) continue;
+      const state = step.op === 'cell' && step.output === 'state';
+      shape = [...(state ? [BATCH] : shape.filter((dim) => typeof dim === 'string')), widthOf(step)];
+    }
+    return { value, shape };
+  }
+
+  private add(step: Exclude<Step, { op: 'skip' | 'residual' }>, x: string, at: number, shape: readonly Dim[]): string {
     switch (step.op) {
       case 'Embedding':
         return this.embedding(step.layer, x);
@@ -76,6 +98,8 @@ class Builder {
         return this.linear(step.layer, x);
       case 'LayerNorm':
         return this.layerNorm(step.layer, x, step.eps);
+      case 'GroupNorm':
+        return this.groupNorm(step, x, shape);
       case 'activation': {
         const softmax = step.name.endsWith('Softmax');
         return this.node(step.name, [x], `${step.name.toLowerCase()}${at}`, softmax ? { axis: -1 } : {});
@@ -149,6 +173,30 @@ class Builder {
     const name = prefix || 'layernorm';
     const inputs = [x, this.keep(`${name}.weight`, weight), ...(bias ? [this.keep(`${name}.bias`, bias)] : [])];
     return this.node('LayerNormalization', inputs, `${name}.norm`, { axis: -1, epsilon });
+  }
+
+  /** A LayerNorm of each group, and what each number has learned behind it. */
+  private groupNorm(
+    { layer: { prefix, weight, bias }, groups, eps }: Extract<Step, { op: 'GroupNorm' }>,
+    x: string,
+    shape: readonly Dim[],
+  ): string {
+    const name = prefix || 'groupnorm';
+    const [width] = weight.shape;
+    const free = shape.filter((dim) => typeof dim === 'string').map(() => 0);
+    const size = width / groups;
+    const reshaped = (y: string, label: string, lengths: number[]) =>
+      this.node('Reshape', [y, this.integers(`${name}.${label}.shape`, [...free, ...lengths])], `${name}.${label}`);
+    const ones = this.keep(`${name}.ones`, floatTensor('ones', new Array<number>(size).fill(1), [size]));
+    const attributes = { axis: -1, epsilon: eps };
+    const normed = this.node(
+      'LayerNormalization',
+      [reshaped(x, 'groups', [groups, size]), ones],
+      `${name}.norm`,
+      attributes,
+    );
+    const affine = { op: 'affine', name, scale: weight, ...(bias && { shift: bias }) } as const;
+    return this.affine(affine, reshaped(normed, 'joined', [width]));
   }
 
   private recurrent(layer: Recurrent, x: string, output: 'sequence' | 'state', nonlinearity: string): string {
@@ -242,6 +290,14 @@ class Builder {
 }
 
 type LayerStep = Extract<Step, { layer: unknown }>;
+
+function firstLayer(steps: readonly Step[]): LayerStep | undefined {
+  for (const step of steps) {
+    const found = step.op === 'residual' ? firstLayer(step.steps) : 'layer' in step ? step : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
 
 function inputsOf(step: LayerStep): number {
   if (step.op === 'cell') return step.layer.inputs;

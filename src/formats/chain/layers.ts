@@ -77,6 +77,8 @@ export type Step =
   | { op: 'Embedding'; layer: Matrix }
   | { op: 'Linear'; layer: Matrix }
   | { op: 'LayerNorm'; layer: Vector; eps: number }
+  /** Over the numbers of one step, in groups of neighbours. */
+  | { op: 'GroupNorm'; layer: Vector; groups: number; eps: number }
   | { op: 'cell'; layer: Recurrent; output: 'sequence' | 'state'; nonlinearity: 'tanh' | 'relu' }
   /** Over the steps: with zeros before them alone, or on both sides. */
   | { op: 'Conv1d'; layer: Convolution; dilation: number; groups: number; padding: 'causal' | 'same' }
@@ -86,5 +88,7 @@ export type Step =
   | { op: 'affine'; name: string; scale: Tensor; shift?: Tensor }
   /** x below 0 times a slope, one for all numbers or one for each. */
   | { op: 'PReLU'; name: string; slope: Tensor }
+  /** What comes in, through the steps and past them, both added; past them through the shortcut, where it has steps. */
+  | { op: 'residual'; steps: Step[]; shortcut: Step[] }
   /** Adds what the first layer was given: the first `inputs` numbers of it. */
   | { op: 'skip'; inputs: number };

@@ -62,6 +62,21 @@ export type ArchitectureLayer =
       eps?: number;
     }
   | {
+      /** Of a module that is given one step at a time: what it is given with time as an axis, it normalises over all steps. */
+      type: 'GroupNorm';
+      prefix?: string;
+      groups: number;
+      over: 'step' | 'sequence';
+      eps?: number;
+    }
+  | {
+      /** What comes in goes through the layers, and past them, and both are added. */
+      type: 'Residual';
+      layers: ArchitectureLayer[];
+      /** What brings it to the same numbers on its way past them. */
+      shortcut?: ArchitectureLayer[];
+    }
+  | {
       type: 'Skip';
       /** Adds the first so many numbers of what the first layer was given; all of them unless said. */
       inputs?: number;
@@ -81,8 +96,9 @@ export const ACTIVATIONS: Readonly<Record<ActivationType, string>> = {
 };
 
 const CELLS = ['LSTM', 'GRU', 'RNN', 'LSTMCell', 'GRUCell', 'RNNCell'];
-const NORMS = ['LayerNorm', 'BatchNorm1d'];
-const TYPES = ['Embedding', ...CELLS, 'Linear', 'Conv1d', ...NORMS, 'Skip', ...Object.keys(ACTIVATIONS)];
+const NORMS = ['LayerNorm', 'BatchNorm1d', 'GroupNorm'];
+const WEIGHTED = ['Embedding', ...CELLS, 'Linear', 'Conv1d', ...NORMS];
+const TYPES = [...WEIGHTED, 'Skip', ...Object.keys(ACTIVATIONS)];
 
 /** Steps that lie between two of a kernel's, and groups of a convolution. */
 const MAX_SPREAD = 65_536;
@@ -103,11 +119,10 @@ export function readArchitecture(architecture: string | object, file?: string): 
   const fields = new Fields(parseJson(text, 'architecture', file), 'architecture', file);
   const read: Architecture = {};
   if (fields.has('stateDict')) read.stateDict = fields.text('stateDict');
-  const layers = fields.has('layers') || read.stateDict === undefined ? fields.objects('layers') : undefined;
-  if (layers && layers.length > MAX_LAYERS) {
-    throw new RivuletError('LIMIT_EXCEEDED', 'Too many layers', { file, expected: `at most ${MAX_LAYERS}` });
+  const room = { layers: MAX_LAYERS, file };
+  if (fields.has('layers') || read.stateDict === undefined) {
+    read.layers = readList(fields, 'layers', room, (layer) => readTopLayer(layer, room));
   }
-  if (layers) read.layers = layers.map(readLayer);
   if (fields.has('ignore')) read.ignore = fields.texts('ignore');
   if ((read.ignore?.length ?? 0) > MAX_IGNORED) {
     throw new RivuletError('LIMIT_EXCEEDED', 'Too many modules to ignore', {
@@ -116,15 +131,43 @@ export function readArchitecture(architecture: string | object, file?: string): 
     });
   }
   fields.end();
-  if (layers?.length === 0) throw fields.wrong('layers', 'at least one layer', []);
   return read;
+}
+
+/** How many layers more there may be. */
+interface Room {
+  layers: number;
+  file: string | undefined;
+}
+
+/** A list of at least one layer, among as many as there is room for. */
+function readList(
+  fields: Fields,
+  key: string,
+  room: Room,
+  read: (layer: Fields) => ArchitectureLayer,
+): ArchitectureLayer[] {
+  const layers = fields.objects(key);
+  room.layers -= layers.length;
+  if (room.layers < 0) {
+    throw new RivuletError('LIMIT_EXCEEDED', 'Too many layers', { file: room.file, expected: `at most ${MAX_LAYERS}` });
+  }
+  if (layers.length === 0) throw fields.wrong(key, 'at least one layer', []);
+  return layers.map(read);
+}
+
+function readTopLayer(fields: Fields, room: Room): ArchitectureLayer {
+  if (!fields.has('type') || fields.get('type', 'a text') !== 'Residual') return readLayer(fields);
+  const layers = readList(fields, 'layers', room, readLayer);
+  const shortcut = fields.has('shortcut') && { shortcut: readList(fields, 'shortcut', room, readLayer) };
+  fields.end();
+  return { type: 'Residual', layers, ...shortcut };
 }
 
 function readLayer(fields: Fields): ArchitectureLayer {
   const type = oneOf(fields, 'type', TYPES);
   const layer: Record<string, unknown> = { type };
-  if (type !== 'Skip' && !Object.hasOwn(ACTIVATIONS, type) && fields.has('prefix'))
-    layer.prefix = fields.text('prefix');
+  if (WEIGHTED.includes(type) && fields.has('prefix')) layer.prefix = fields.text('prefix');
   if (CELLS.includes(type) && fields.has('output')) {
     layer.output = oneOf(fields, 'output', ['sequence', 'state']);
   }
@@ -138,6 +181,11 @@ function readLayer(fields: Fields): ArchitectureLayer {
       if (value === 0 || value > MAX_SPREAD) throw fields.wrong(key, `1 to ${MAX_SPREAD}`, value);
       layer[key] = value;
     }
+  }
+  if (type === 'GroupNorm') {
+    layer.groups = fields.count('groups');
+    if (layer.groups === 0) throw fields.wrong('groups', 'at least 1', 0);
+    layer.over = oneOf(fields, 'over', ['step', 'sequence']);
   }
   if (NORMS.includes(type) && fields.has('eps')) {
     const eps = fields.get('eps', 'a number');

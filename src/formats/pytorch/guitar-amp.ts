@@ -7,7 +7,7 @@ import type { JsonObject } from '../json.js';
 import { modelName } from '../names.js';
 import type { ArchitectureLayer } from './architecture.js';
 import { tensorsOf } from './json.js';
-import { stepsOf } from './steps.js';
+import { stepsOf } from './listed.js';
 
 /** What a recurrent block and the Linear behind it say of themselves. */
 interface Block {

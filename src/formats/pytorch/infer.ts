@@ -5,7 +5,9 @@ import type { Layer, Step } from '../chain/layers.js';
 import { type Architecture, type ArchitectureLayer, readArchitecture } from './architecture.js';
 import { chainsInAnyOrder, chainsInOrder, type Role, rolesOf } from './chain.js';
 import { findLayers, isWithin } from './layers.js';
-import { describe, stepOf, stepsOf } from './steps.js';
+import { stepsOf } from './listed.js';
+import { describe, stepOf, weightOf } from './steps.js';
+import { isParametrization } from './weight-norm.js';
 
 /** From weights to a Graph. Where they leave a question open, it is asked, never guessed. */
 
@@ -51,10 +53,19 @@ function inferSteps(tensors: ReadonlyMap<string, Tensor>, options: InferOptions,
   const { ordered = true, modules = [], file } = options;
   const layers = findLayers(tensors, ignored, file);
   if (layers.length === 0) throw new RivuletError('UNKNOWN_FORMAT', 'A state dict without weights', { file });
+  const group = layers.find(({ kind, prefix }) => kind === 'vector' && GROUP_NORMS.test(prefix));
+  if (group) {
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'By its name this is a norm over batches or groups', {
+      file,
+      tensor: weightOf(group).name,
+      expected: 'LayerNorm',
+      hint: 'Say in an architecture what it is: { "type": "GroupNorm", "groups": ..., "over": "step" }, or a LayerNorm',
+    });
+  }
   const chain = findChain(layers, ordered, file);
   const silent = weightless(
     layers,
-    modules.filter((name) => !ignored.some((prefix) => isWithin(name, prefix))),
+    modules.filter((name) => !isParametrization(name) && !ignored.some((prefix) => isWithin(name, prefix))),
   );
   if (silent !== undefined) {
     throw ambiguous(`the module "${silent.slice(0, 100)}" has no weights, and may be anything`, chain, file);
@@ -63,6 +74,9 @@ function inferSteps(tensors: ReadonlyMap<string, Tensor>, options: InferOptions,
   if (question !== undefined) throw ambiguous(question, chain, file);
   return chain.map(stepOf);
 }
+
+/** Names of norms whose weights look like a LayerNorm's. */
+const GROUP_NORMS = /(^|[._])(bn|gn|batch_?norm|group_?norm|instance_?norm)\d*$/i;
 
 /** Registration is nearly always the order of running, so where it can be seen no other is looked for. */
 function findChain(layers: readonly Layer[], ordered: boolean, file: string | undefined): Role[] {

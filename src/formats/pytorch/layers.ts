@@ -8,6 +8,7 @@ import {
   type Recurrent,
   type Statistics,
 } from '../chain/layers.js';
+import { foldWeightNorm } from './weight-norm.js';
 
 /** Finds the layers of a state dict by the names and shapes that PyTorch's modules give their weights. */
 
@@ -27,13 +28,11 @@ const FLOATING = ['float32', 'float16', 'bfloat16', 'float64'];
 const STRANGERS: readonly [pattern: RegExp, what: string, hint: string][] = [
   [
     /(^|\.)(weight_[gv]|weight_orig|parametrizations\..*)$|_l\d+(_reverse)?_(raw|orig)$/s,
-    'a weight under a parametrisation, such as weight_norm',
-    'Remove it before saving: torch.nn.utils.parametrize.remove_parametrizations or remove_weight_norm',
+    'a weight under a parametrisation other than weight_norm',
+    'Remove it before saving: torch.nn.utils.parametrize.remove_parametrizations',
   ],
   [/(^|\.)(in_proj_weight|in_proj_bias|q_proj_weight)$/, 'attention', 'Export the model to ONNX'],
 ];
-
-const GROUP_NORMS = /(^|[._])(bn|gn|batch_?norm|group_?norm|instance_?norm)\d*$/i;
 
 /**
  * The modules that own the tensors, in the order in which they come. `ignored` names modules that are left out.
@@ -41,10 +40,11 @@ const GROUP_NORMS = /(^|[._])(bn|gn|batch_?norm|group_?norm|instance_?norm)\d*$/
  *   are incomplete or do not fit each other, `LIMIT_EXCEEDED`.
  */
 export function findLayers(
-  tensors: ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, Tensor>,
   ignored: readonly string[] = [],
   file?: string,
 ): Layer[] {
+  const tensors = foldWeightNorm(stored, file);
   const left = ignored.filter((prefix) => ![...tensors.keys()].some((name) => isWithin(name, prefix)));
   if (left.length > 0)
     throw fail('INVALID_FILE', `The architecture ignores what is not there`, { found: left[0] }, file);
@@ -95,14 +95,6 @@ function readPlain({ prefix, tensors }: Group, file: string | undefined): Layer 
   const kind = KINDS[weight.shape.length];
   if (!kind || tensors.size > 1 + Number(bias !== undefined)) throw unknownTensor(weight, file);
   if (bias) expectShape(bias, [weight.shape[0]], weight, file);
-  if (weight.shape.length === 1 && GROUP_NORMS.test(prefix)) {
-    throw fail(
-      'UNSUPPORTED_OPERATOR',
-      'By its name this is a norm over batches or groups, which is not read',
-      { tensor: weight.name, expected: 'LayerNorm', hint: 'If it is a LayerNorm, rename it' },
-      file,
-    );
-  }
   return { kind, prefix, weight, ...(bias && { bias }) };
 }
 

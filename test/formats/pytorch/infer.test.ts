@@ -58,7 +58,20 @@ describe('weights that do not say how to run', () => {
     ['numbered layers with a gap', { ...gru('net.0', 3, 4), 'net.2.weight': [2, 4], 'net.2.bias': [2] }, /"net\.1"/],
     ['a square table', { 'table.weight': [3, 3], ...gru('rnn', 3, 4) }, /in more than one way/],
     ['a parameter', { ...gru('rnn', 3, 4), h0: [1, 1, 4] }, /no known layer owns/],
-    ['weight norm', { 'out.weight_g': [2, 1], 'out.weight_v': [2, 4] }, /parametrisation/],
+    ['a spectral norm', { 'out.weight_orig': [2, 4], 'out.weight_u': [2] }, /parametrisation other than weight_norm/],
+    ['a parametrisation', { 'out.parametrizations.weight.original': [2, 4] }, /parametrisation other than/],
+    [
+      'a length without a direction',
+      { 'out.weight_g': [2, 1] },
+      /"out\.weight_g": .*do not belong together.*no direction/,
+    ],
+    ['a direction without a length', { 'out.weight_v': [2, 4] }, /parametrisation other than weight_norm/],
+    ['another length', { 'out.weight_g': [3, 1], 'out.weight_v': [2, 4] }, /found \[3, 1\] for \[2, 4\]/],
+    [
+      'a weight beside its parts',
+      { 'out.weight': [2, 4], 'out.weight_g': [2, 1], 'out.weight_v': [2, 4] },
+      /A weight that is there twice/,
+    ],
     ['an absent matrix', { 'rnn.weight_ih_l0': [9, 3] }, /"rnn\.weight_hh_l0": A weight .* is missing/],
     ['an absent bias', { ...gru('rnn', 3, 4), 'rnn.bias_ih_l0': [12] }, /"rnn\.bias_hh_l0"/],
     ['an absent layer', { ...gru('rnn', 3, 4), 'rnn.weight_ih_l2': [12, 4] }, /"rnn\.weight_ih_l1"/],
@@ -98,6 +111,23 @@ describe('weights that do', () => {
     expect(opsOf(weights(table))[0]).toBe('Gather');
     expect(opsOf(weights({ 'emb.weight': [3, 3], ...gru('rnn', 3, 4) }))[0]).toBe('Gather');
     expect(opsOf(weights({ ...gru('rnn', 3, 4), 'out.weight': [9, 4] })).at(-1)).toBe('MatMul');
+  });
+
+  it('may be a length and a direction, under either set of names', () => {
+    const plain = { 'out.weight': [2, 4] };
+    const [old, now] = [
+      { 'out.weight_g': [2, 1], 'out.weight_v': [2, 4] },
+      { 'out.parametrizations.weight.original0': [2, 1], 'out.parametrizations.weight.original1': [2, 4] },
+    ];
+    const head = { 'out.bias': [2], ...gru('rnn', 3, 4) };
+    const modules = ['', 'rnn', 'out', 'out.parametrizations', 'out.parametrizations.weight'];
+    const graphs = [plain, old, now].map((out) =>
+      inferGraph(weights({ ...gru('rnn', 3, 4), ...out, ...head }), { name: 'x', modules }),
+    );
+    for (const { nodes } of graphs) expect(nodes).toEqual(graphs[0].nodes);
+    const wrong = weights(old);
+    wrong.set('out.weight_v', floats('out.weight_v', [2, 4], [1, 2, 3, 4, 0, 0, 0, 0]));
+    expect(() => opsOf(wrong)).toThrow(/"out\.weight_v": A direction of no length: found NaN at element 4/);
   });
 
   it('may come without weights in between that change nothing', () => {
@@ -192,6 +222,47 @@ describe('an architecture', () => {
   ])('is refused: %s', (_, architecture, message) => {
     const error = refusal(() => opsOf(two, { architecture: architecture as Architecture }));
     expect(error.message).toMatch(message);
+  });
+
+  it.each<[string, unknown[], RegExp]>([
+    [
+      'a residual of other numbers',
+      [{ type: 'GRU' }, { type: 'Residual', layers: [{ type: 'Linear', prefix: 'b' }] }],
+      /A residual does not fit: expected 2 numbers.*found 4.*layers\[1\]\.shortcut/,
+    ],
+    [
+      'a residual within another',
+      [{ type: 'Residual', layers: [{ type: 'Residual', layers: [{ type: 'GRU' }] }] }],
+      /layers\[0\]\.layers\[0\]\.type.*found "Residual"/,
+    ],
+    ['a residual of nothing', [{ type: 'Residual', layers: [] }], /layers\[0\]\.layers.*at least one layer/],
+    [
+      'a residual that ends in a state',
+      [
+        {
+          type: 'Residual',
+          layers: [{ type: 'GRU', output: 'state' }],
+          shortcut: [{ type: 'Linear', prefix: 'a' }],
+        },
+      ],
+      /do not follow each other at Linear/,
+    ],
+    [
+      'groups that do not divide',
+      [{ type: 'GRU' }, { type: 'GroupNorm', groups: 3, over: 'step' }],
+      /groups do not divide.*divisor of 4, found 3/,
+    ],
+    ['groups over nobody knows what', [{ type: 'GRU' }, { type: 'GroupNorm', groups: 2 }], /has no "over"/],
+    [
+      'groups over all steps',
+      [{ type: 'GRU' }, { type: 'GroupNorm', groups: 2, over: 'sequence' }],
+      /"gn\.weight": GroupNorm over all steps of a sequence: expected "over": "step"/,
+    ],
+  ])('is refused: %s', (_, listed, message) => {
+    const grouped = new Map([...two, ...weights({ 'gn.weight': [4], 'gn.bias': [4] })]);
+    expect(() => opsOf(grouped, { architecture: { layers: listed as NonNullable<Architecture['layers']> } })).toThrow(
+      message,
+    );
   });
 
   it('is refused where a recurrent layer follows a state', () => {
