@@ -2,8 +2,8 @@
 
     python models/shakespeare/train.py --data input.txt --checkpoint shakespeare.pt
 
-Needs torch and numpy. Writes model.safetensors, vocabulary.json and curve.json beside itself; interrupted, it goes on
-from the checkpoint.
+Needs torch and numpy. Writes model.safetensors, vocabulary.json and curve.json beside itself, or into the folder --out;
+interrupted, it goes on from the checkpoint.
 """
 
 import argparse
@@ -20,12 +20,14 @@ import charlm  # noqa: E402
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", required=True, help="tiny shakespeare, one text file")
 parser.add_argument("--checkpoint", required=True, help="where training can be resumed from")
+parser.add_argument("--out", type=pathlib.Path, default=here, help="the folder to write into")
 parser.add_argument("--epochs", type=int, default=40)
 parser.add_argument("--threads", type=int, default=0)
 arguments = parser.parse_args()
 if arguments.threads:
     torch.set_num_threads(arguments.threads)
 torch.manual_seed(1)
+arguments.out.mkdir(parents=True, exist_ok=True)
 
 text = pathlib.Path(arguments.data).read_text(encoding="utf-8")
 vocabulary = sorted(set(text))
@@ -36,9 +38,9 @@ model = charlm.CharModel(len(vocabulary), embedding=64, hidden=256, layers=2, dr
 model, curve = charlm.train(model, tokens[:split], tokens[split:], epochs=arguments.epochs,
                             checkpoint=arguments.checkpoint, log=lambda line: print(line, flush=True))
 
-charlm.save_curve(here / "curve.json", curve)
-(here / "vocabulary.json").write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n", encoding="utf-8")
-charlm.export(model, vocabulary, here / "model.safetensors", name="shakespeare", metadata={
+charlm.save_curve(arguments.out / "curve.json", curve)
+(arguments.out / "vocabulary.json").write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n", encoding="utf-8")
+charlm.export(model, vocabulary, arguments.out / "model.safetensors", name="shakespeare", metadata={
     "description": "Character-wise LSTM trained on tiny shakespeare",
     "license": "MIT; the training text is in the public domain",
 })
