@@ -5,11 +5,12 @@ import { DetectionView } from './detection-view.js';
 import { writeFile } from './files.js';
 import { printed } from './forecast-view.js';
 import type { Verb } from './host.js';
-import { liveReadings, storedReadings } from './live.js';
+import { answerTo, liveReadings, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
 import { READING } from './reading.js';
-import { COLUMNS, namesIn, readReadings } from './readings.js';
+import { COLUMNS, DATA_NOTE, namesIn, readReadings, tableOptions } from './readings.js';
+import { STDIN } from './records.js';
 
 export const detectVerb: Verb = {
   name: 'detect',
@@ -17,9 +18,9 @@ export const detectVerb: Verb = {
   positionals: ['MODEL', '[DATA]'],
   notes: [
     MODEL_NOTE,
-    'DATA is read as by "forecast"; from standard input each row is answered as it arrives. A row is compared with what',
-    'the model had expected; the score is -log10 of how likely errors as large as the last ones are, given those before.',
-    'A model that was trained to score gives its own.',
+    ...DATA_NOTE,
+    'A row is compared with what the model had expected; the score is -log10 of how likely errors as large as the last ones',
+    'are, given those before. A model that was trained to score gives its own.',
   ],
   options: {
     output: { short: 'o', value: 'FILE', help: 'Where to write the CSV, or - for standard output (default: -)' },
@@ -52,16 +53,22 @@ export const detectVerb: Verb = {
     const named = namesIn(args, columns);
     const readings =
       path === '-'
-        ? liveReadings(context, named)
-        : storedReadings(readReadings(await readBytes(path, context), path, named));
+        ? liveReadings(context, named, tableOptions(args, model, STDIN))
+        : storedReadings(readReadings(await readBytes(path, context), named, tableOptions(args, model, path)));
 
     const sink = new CsvSink(args.text('output') ?? '-', context.stdout);
     const view = new DetectionView(detector);
     const { shown } = view;
     const judged = targets.length > 0 ? [...targets.map((name) => `${name} expected`), 'error'] : [];
     let isFirst = true;
-    for await (const { label, values } of readings) {
-      const { expected = [], error, score, isAnomaly } = detector.push(values);
+    for await (const reading of readings) {
+      const { label, values } = reading;
+      const detection = answerTo(
+        reading,
+        (row) => detector.push(row),
+        ({ score }) => [score],
+      );
+      const { expected = [], error, score, isAnomaly } = detection;
       const came = shown.map((name) => values[columns.indexOf(name)]);
       if (isFirst) await sink.write([...(label ? [label.name] : []), ...shown, ...judged, 'score', 'anomaly']);
       isFirst = false;

@@ -1,9 +1,9 @@
 import { RivuletError } from '../errors.js';
 import type { Model } from '../index.js';
 import { sequenceBatches, type TargetOptions } from '../sequences/index.js';
-import { Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
 import { logitsWidth } from '../text/stream.js';
+import { encodeText, UNKNOWN, vocabularyOf } from './characters.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
 import { MODEL_NOTE, openModel, readBytes, STATE } from './model.js';
 import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './options.js';
@@ -11,7 +11,7 @@ import { count, figure } from './output.js';
 import { Progress } from './progress.js';
 import { RANGE, type RangeOf, readRange } from './range.js';
 import { READING } from './reading.js';
-import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
+import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings, tableOptions } from './readings.js';
 import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 import { oneAhead, openCompany, WORKERS } from './side-by-side.js';
@@ -31,9 +31,9 @@ export const evaluateVerb: Verb = {
   positionals: ['MODEL', 'FILE'],
   notes: [
     MODEL_NOTE,
-    'FILE is a series (.npy or .csv, read as by "run") or else a text, which is scored by the next character.',
+    'FILE is a series (.npy, .csv or .tsv, read as by "run") or else a text, which is scored by the next character.',
     'A series is scored against TARGETS; without them against its own next step. A model that says what it forecasts',
-    'reads its columns by name, scaled, and is scored in scaled units on all steps that it looks ahead.',
+    'reads its columns as "forecast" does, scaled, and is scored in scaled units on all steps that it looks ahead.',
     'With B, FILE is cut into B sequences of equal length, which are read side by side, each from the beginning state.',
   ],
   options: {
@@ -43,7 +43,7 @@ export const evaluateVerb: Verb = {
     ...WORKERS,
     ...COLUMNS,
     ...RANGE,
-    unknown: { value: 'CHARACTER', help: 'Stands in for characters that the model does not know (default: an error)' },
+    ...UNKNOWN,
     state: STATE.state,
     ...JSON_OUTPUT,
     ...READING,
@@ -58,7 +58,7 @@ export const evaluateVerb: Verb = {
 
   async run(args, context) {
     const [, path] = args.positionals;
-    const isSeries = /\.(npy|csv)$/i.test(path);
+    const isSeries = /\.(npy|csv|tsv)$/i.test(path);
     for (const name of isSeries ? ['unknown'] : ['targets']) {
       if (args.text(name) !== undefined) {
         throw new UsageError(
@@ -74,7 +74,9 @@ export const evaluateVerb: Verb = {
     const sample = isSeries
       ? await readSample(model, content, path, rangeOf, args, context)
       : readText(model, content, path, rangeOf, args);
-    const measures = await measure(model, sample, { batchSize, sequenceLength }, args, context);
+    const measures = await measure(model, sample, { batchSize, sequenceLength }, args, context).catch((error) => {
+      throw error instanceof RivuletError && error.code === 'INVALID_INPUT' ? error.inFile(path) : error;
+    });
     const figures = Object.entries(measures);
     await context.stdout.write(
       args.flag('json')
@@ -127,9 +129,9 @@ async function measure(
 }
 
 function readText(model: Model, content: Uint8Array, path: string, rangeOf: RangeOf, args: Arguments): Sample {
-  const vocabulary = Vocabulary.of(model, { unknown: args.text('unknown') });
+  const vocabulary = vocabularyOf(model, args);
   const width = logitsWidth({ model }, vocabulary.size);
-  const ids = vocabulary.encode(decodeText(content, path));
+  const ids = encodeText(vocabulary, decodeText(content, path), path);
   const { start, end } = rangeOf(ids.length);
   return { data: ids.subarray(start, end), options: {}, unit: 'characters', score: new TextScore(width) };
 }
@@ -154,7 +156,7 @@ async function readSample(
   };
   if (isForecaster(model) && targetsPath === undefined) {
     const { task, input } = forecastingOf(model);
-    const { data } = readReadings(content, path, namesIn(args, task.columns));
+    const { data } = readReadings(content, namesIn(args, task.columns), tableOptions(args, model, path));
     const targetColumns = task.targets.map((name) => task.columns.indexOf(name));
     return sample(input?.transform(data) ?? data, { horizon: task.horizon, targetColumns });
   }

@@ -8,14 +8,15 @@ import { writeFile } from './files.js';
 import { compareForecasts, comparisonJson, comparisonTable } from './forecast-score.js';
 import { ForecastView, printed } from './forecast-view.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
-import { liveReadings, type Reading, storedReadings } from './live.js';
+import { answerTo, liveReadings, type Reading, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { type Arguments, HELD, JSON_OUTPUT, KERNELS, type Options, UsageError } from './options.js';
 import { count } from './output.js';
 import { Progress } from './progress.js';
 import { type RangeOf, readRange } from './range.js';
 import { READING } from './reading.js';
-import { COLUMNS, namesIn, type Readings, readReadings } from './readings.js';
+import { COLUMNS, DATA_NOTE, namesIn, type Readings, readReadings, tableOptions } from './readings.js';
+import { STDIN } from './records.js';
 
 /** Which part of the rows is scored; the rows before it are read all the same. */
 const SCORED: Options = {
@@ -30,8 +31,8 @@ export const forecastVerb: Verb = {
   positionals: ['MODEL', '[DATA]'],
   notes: [
     MODEL_NOTE,
-    'DATA is a CSV whose first line names its columns, or a .npy of shape [T, columns]; without it, or with -, a CSV on',
-    'standard input. The model says which columns it reads, how they are scaled and how far it looks ahead.',
+    ...DATA_NOTE,
+    'The model says which columns it reads, how they are scaled and how far it looks ahead.',
     'From a file, the forecast after its last row is written; from standard input, one for each row as it arrives.',
   ],
   options: {
@@ -71,9 +72,9 @@ export const forecastVerb: Verb = {
     const forecaster = new Forecaster(stream);
     const names = namesIn(args, forecaster.task.columns);
     if (path === '-') {
-      await forecastEach(forecaster, liveReadings(context, names), args, context);
+      await forecastEach(forecaster, liveReadings(context, names, tableOptions(args, model, STDIN)), args, context);
     } else {
-      const readings = readReadings(await readBytes(path, context), path, names);
+      const readings = readReadings(await readBytes(path, context), names, tableOptions(args, model, path));
       if (isScored) await score(stream, readings, rangeOf, args, context);
       else if (isLive) await forecastEach(forecaster, storedReadings(readings), args, context);
       else await forecastOnce(forecaster, readings, args, context);
@@ -97,15 +98,16 @@ async function forecastOnce(
 ): Promise<void> {
   const { task, stream } = forecaster;
   const history = args.number('history', { min: 1, integer: true }) ?? 4 * task.horizon;
-  const width = task.columns.length;
   const read = rowsBefore(args.text('at'), readings);
   const values = await Progress.during(stderr, 'Reading', async (progress) => {
     const pacer = new Pacer();
     const out = new Float64Array(task.horizon * task.targets.length);
-    for (let row = 0; row < read; row++) {
-      forecaster.push(readings.data.subarray(row * width, (row + 1) * width), out);
+    let done = 0;
+    for (const reading of storedReadings(readings)) {
+      answer(forecaster, reading, out);
+      if (++done === read) break;
       if (!pacer.isDue()) continue;
-      progress.update(row, read);
+      progress.update(done, read);
       await pacer.pause();
       throwIfInterrupted(signal);
     }
@@ -119,12 +121,22 @@ async function forecastOnce(
   if (svg !== undefined) await writeFile(svg, drawLines(view.chart(stream.model.name, history)));
 }
 
+/** What is forecast after a row. */
+function answer(forecaster: Forecaster, reading: Reading, out?: Float64Array): Float64Array {
+  return answerTo(
+    reading,
+    (values) => forecaster.push(values, out),
+    (forecast) => forecast,
+  );
+}
+
 /** How many rows are read before the forecast. */
-function rowsBefore(at: string | undefined, { rows, labels }: Readings): number {
+function rowsBefore(at: string | undefined, { rows, labels, file }: Readings): number {
   const index = at === undefined ? rows - 1 : (labels?.values.indexOf(at) ?? -1);
   const read = index >= 0 ? index + 1 : /^\d+$/.test(at ?? '') ? Number(at) : 0;
   if (read >= 1 && read <= rows) return read;
   throw new RivuletError('INVALID_INPUT', 'No row to forecast after', {
+    file,
     expected: rows > 0 ? `what a row is called, or a number from 1 to ${rows}` : 'at least one row',
     found: at ?? 'none',
   });
@@ -133,7 +145,7 @@ function rowsBefore(at: string | undefined, { rows, labels }: Readings): number 
 /** A line for each reading: its label, then the first step of each target, the second, and so on. */
 async function forecastEach(
   forecaster: Forecaster,
-  readings: AsyncIterable<Reading>,
+  readings: AsyncIterable<Reading> | Iterable<Reading>,
   args: Arguments,
   { stdout }: Context,
 ): Promise<void> {
@@ -141,8 +153,9 @@ async function forecastEach(
   const sink = new CsvSink(args.text('output') ?? '-', stdout);
   const names = Array.from({ length: horizon }, (_, step) => targets.map((name) => `${name}+${step + 1}`)).flat();
   let isFirst = true;
-  for await (const { label, values } of readings) {
-    const forecast = forecaster.push(values);
+  for await (const reading of readings) {
+    const { label } = reading;
+    const forecast = answer(forecaster, reading);
     if (isFirst) await sink.write([...(label ? [label.name] : []), ...names]);
     isFirst = false;
     await sink.write([...(label ? [label.value] : []), ...Array.from(forecast, printed)]);
@@ -158,8 +171,11 @@ async function score(
   context: Context,
 ): Promise<void> {
   const { targets, horizon } = new Forecaster(stream).task;
-  const comparison = await compareForecasts(stream, readings, rangeOf, context);
-  const scope = `${count(comparison.forecasts)} forecasts of ${horizon} steps of ${targets.join(', ')}, in scaled units`;
+  const comparison = await compareForecasts(stream, readings, rangeOf, context).catch((error) => {
+    throw error instanceof RivuletError ? error.inFile(readings.file) : error;
+  });
+  const steps = `${horizon} ${horizon === 1 ? 'step' : 'steps'}`;
+  const scope = `${count(comparison.forecasts)} forecasts of ${steps} of ${targets.join(', ')}, in scaled units`;
   await context.stdout.write(
     args.flag('json')
       ? `${JSON.stringify(comparisonJson(comparison, targets), null, 2)}\n`

@@ -1,4 +1,5 @@
 import { type Ending, generate, Sampler, type TokenStream, textTask, Vocabulary } from '../text/index.js';
+import { encodeText } from './characters.js';
 import type { Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
 import { HELD, KERNELS } from './options.js';
@@ -61,6 +62,7 @@ export const generateVerb: Verb = {
     const task = textTask(model);
     const { topK, topP, seed, temperature = task?.temperature, length = task?.length } = asked;
     const sampler = new Sampler({ temperature, topK, topP, seed });
+    encodeText(vocabulary, given);
     const stop = asked.stop.length > 0 ? asked.stop : (task?.stop ?? []);
     const options = { prompt: (task?.prompt ?? '') + given, length, stop, sampler, signal };
     const isLine = task !== undefined || texts !== undefined;

@@ -1,9 +1,9 @@
 import { addAbortSignal } from 'node:stream';
 import { RivuletError } from '../errors.js';
-import { parseCsvLine, parseCsvNumber } from '../io/csv.js';
 import type { Context } from './host.js';
+import { NamedColumns, type TableOptions } from './named-columns.js';
 import type { Readings } from './readings.js';
-import { recordsOf, STDIN } from './records.js';
+import { recordsOf } from './records.js';
 
 /** One row of a table, as a model reads it. */
 export interface Reading {
@@ -11,14 +11,18 @@ export interface Reading {
   label: { name: string; value: string } | undefined;
   /** [columns], overwritten by the next. */
   values: Float64Array;
+  /** Where it stands, for errors. */
+  file: string;
+  place: string;
 }
 
 /** The rows of a file. */
-export async function* storedReadings({ data, rows, labels }: Readings): AsyncGenerator<Reading> {
+export function* storedReadings({ data, rows, labels, file, lines }: Readings): Generator<Reading> {
   const width = rows && data.length / rows;
   for (let row = 0; row < rows; row++) {
     const label = labels && { name: labels.name, value: labels.values[row] };
-    yield { label, values: data.subarray(row * width, (row + 1) * width) };
+    const place = lines ? `line ${lines[row]}` : `row ${row}`;
+    yield { label, values: data.subarray(row * width, (row + 1) * width), file, place };
   }
 }
 
@@ -26,32 +30,39 @@ export async function* storedReadings({ data, rows, labels }: Readings): AsyncGe
  * The rows of a CSV that arrives on standard input; its first line names the columns.
  * @throws RivuletError `INVALID_FILE`
  */
-export async function* liveReadings({ stdin, signal }: Context, columns: readonly string[]): AsyncGenerator<Reading> {
-  const values = new Float64Array(columns.length);
-  let names: string[] | undefined;
-  let labelled: number | undefined;
-  for await (const { text, line } of recordsOf(addAbortSignal(signal, stdin))) {
-    const where = { file: STDIN, line };
-    const fields = parseCsvLine(text, where);
-    if (!names) {
-      names = fields.map((name) => name.trim());
-      const missing = columns.find((name) => !names?.includes(name));
-      if (missing === undefined) continue;
-      const details = { file: STDIN, expected: columns.join(', '), found: names.join(', ') };
-      throw new RivuletError('INVALID_FILE', `No column "${missing}" in the first line`, details);
-    }
-    if (fields.length !== names.length) {
-      throw new RivuletError('INVALID_FILE', `Line ${line} has another number of fields than the first`, {
-        file: STDIN,
-        expected: String(names.length),
-        found: String(fields.length),
-      });
-    }
-    labelled ??= names.findIndex((name, i) => !columns.includes(name) && Number.isNaN(Number(fields[i])));
-    for (const [i, name] of columns.entries()) {
-      const column = names.indexOf(name);
-      values[i] = parseCsvNumber(fields[column], { ...where, column: column + 1 });
-    }
-    yield { label: labelled < 0 ? undefined : { name: names[labelled], value: fields[labelled] }, values };
+export async function* liveReadings(
+  { stdin, signal }: Context,
+  wanted: readonly string[],
+  options: TableOptions,
+): AsyncGenerator<Reading> {
+  const { file } = options;
+  const values = new Float64Array(wanted.length);
+  let columns: NamedColumns | undefined;
+  for await (const record of recordsOf(addAbortSignal(signal, stdin))) {
+    if (columns) yield { label: columns.read(record, values, 0), values, file, place: `line ${record.line}` };
+    else columns = new NamedColumns(record, wanted, options);
+  }
+  if (!columns) throw new RivuletError('INVALID_FILE', 'No data', { file, found: 'nothing' });
+}
+
+/**
+ * What a model makes of a row: `ask` is told it, `numbersOf` says which numbers must have come of it.
+ * @throws RivuletError as `ask` does, or where they are no numbers, saying which row it was
+ */
+export function answerTo<Answer>(
+  { values, file, place }: Reading,
+  ask: (values: Float64Array) => Answer,
+  numbersOf: (answer: Answer) => ArrayLike<number>,
+): Answer {
+  try {
+    const answer = ask(values);
+    if (Array.prototype.every.call(numbersOf(answer), Number.isFinite)) return answer;
+    throw new RivuletError('INVALID_INPUT', 'What the model makes of it is no number', {
+      expected: 'readings of the size that it was trained on',
+      found: Array.from(values).join(', '),
+    });
+  } catch (error) {
+    if (!(error instanceof RivuletError)) throw error;
+    throw error.with({ file, found: error.found === undefined ? place : `${error.found} at ${place}` });
   }
 }

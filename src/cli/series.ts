@@ -66,12 +66,19 @@ export function wrongWidth(file: string, expected: string, found: string): Rivul
   return new RivuletError('INVALID_INPUT', 'Wrong number of values per step for this model', { file, expected, found });
 }
 
-/** @throws RivuletError `INVALID_FILE` for what is no UTF-8 */
+/** @throws RivuletError `INVALID_FILE` for what is no UTF-8, and the line of it */
 export function decodeText(content: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (cause) {
-    throw new RivuletError('INVALID_FILE', 'Not text in UTF-8', { file, cause });
+    const before = new TextDecoder().decode(content).split('\ufffd', 1)[0];
+    const isWide = [0xfffe, 0xfeff].includes(256 * content[0] + content[1]);
+    throw new RivuletError('INVALID_FILE', `Not text in UTF-8 at line ${before.split('\n').length}`, {
+      file,
+      found: isWide ? 'what begins as UTF-16' : undefined,
+      hint: 'Save it as UTF-8',
+      cause,
+    });
   }
 }
 

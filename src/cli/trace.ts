@@ -1,7 +1,7 @@
 import { RivuletError } from '../errors.js';
 import type { Model } from '../index.js';
-import { Vocabulary } from '../text/index.js';
 import { Pacer } from '../text/pause.js';
+import { encodeText, UNKNOWN, vocabularyOf } from './characters.js';
 import { drawHeatMap } from './chart/heat-map.js';
 import { writeFile } from './files.js';
 import { type Context, throwIfInterrupted, type Verb } from './host.js';
@@ -10,7 +10,7 @@ import { type Arguments, KERNELS, UsageError } from './options.js';
 import { Progress } from './progress.js';
 import { readRange } from './range.js';
 import { READING } from './reading.js';
-import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings } from './readings.js';
+import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings, tableOptions } from './readings.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 import { TraceView } from './trace-view.js';
 
@@ -44,6 +44,7 @@ export const traceVerb: Verb = {
     output: { short: 'o', value: 'FILE', help: 'Where to write: .csv, .json, .npy, .svg, or - (default: -)' },
     format: { value: 'FORMAT', help: 'csv, json, npy or svg (default: by the name of FILE, else csv)' },
     text: { value: 'TEXT', help: 'What a model of characters reads, instead of INPUT' },
+    ...UNKNOWN,
     ...COLUMNS,
     layer: { value: 'NAME', help: 'This layer only (default: all)' },
     gate: { value: 'NAME', multiple: true, help: 'This gate only (default: all; in a picture, the telling ones)' },
@@ -73,7 +74,13 @@ export const traceVerb: Verb = {
     const { data, width, labelOf, axis } = await readInput(model, args, context);
     const stream = await openStream(model, args, context);
     const { start, end } = rangeOf(data.length / width);
-    if (end <= start) throw new RivuletError('INVALID_INPUT', 'Nothing to trace', { found: `${start} steps` });
+    if (end <= start) {
+      throw new RivuletError('INVALID_INPUT', 'Nothing to trace', {
+        file: args.positionals[1],
+        expected: start > 0 ? `more than the ${start} steps left out` : 'a step at least',
+        found: `${data.length / width} steps`,
+      });
+    }
     const view = new TraceView(model.name, args.text('layer'), args.list('gate'));
     await Progress.during(stderr, 'Tracing', async (progress) => {
       const pacer = new Pacer();
@@ -101,7 +108,7 @@ async function readInput(model: Model, args: Arguments, context: Context): Promi
     const text = args.text('text') ?? decodeText(await readBytes(path, context), path);
     const characters = [...text];
     return {
-      data: Vocabulary.of(model).encode(text),
+      data: encodeText(vocabularyOf(model, args), text, path),
       width: 1,
       labelOf: (step) => VISIBLE[characters[step]] ?? characters[step],
       axis: 'character read',
@@ -111,7 +118,7 @@ async function readInput(model: Model, args: Arguments, context: Context): Promi
   const content = await readBytes(path, context);
   if (isForecaster(model)) {
     const { task, input: scaler } = forecastingOf(model);
-    const { data, labels } = readReadings(content, path, namesIn(args, task.columns));
+    const { data, labels } = readReadings(content, namesIn(args, task.columns), tableOptions(args, model, path));
     return {
       data: scaler?.transform(data) ?? data,
       width: task.columns.length,

@@ -53,50 +53,15 @@ export function readCsv(text: string, options: CsvReadOptions = {}): CsvTable {
   return { columns: named ? first : undefined, rows: body.length, width, data };
 }
 
-/** Some columns of a table whose first line names them. */
-export interface CsvColumns {
-  rows: number;
-  /** [rows, columns asked for] */
-  data: Float64Array;
-  /** The first column that is not asked for and holds something else than numbers, such as times. */
-  labels: { name: string; values: string[] } | undefined;
-}
-
-/**
- * Reads columns by name, in the order asked for; the others may hold anything.
- * @throws RivuletError `INVALID_FILE`, with line and column (both from 1), or `LIMIT_EXCEEDED`.
- */
-export function readCsvColumns(text: string, columns: readonly string[], options: CsvOptions = {}): CsvColumns {
-  const [head, ...body] = splitRecords(text, options);
-  const names = parseCsvLine(head.text, { ...options, line: head.line }).map((name) => name.trim());
-  const indices = columns.map((name) => {
-    const index = names.indexOf(name);
-    if (index < 0)
-      throw invalid(`No column "${name}" in the first line`, options, names.join(', '), columns.join(', '));
-    if (names.includes(name, index + 1)) throw invalid(`Two columns named "${name}"`, options);
-    return index;
-  });
-  const rows = body.map((record) => fieldsOf(record, names.length, options));
-  const data = new Float64Array(rows.length * columns.length);
-  for (const [row, fields] of rows.entries()) {
-    for (const [i, index] of indices.entries()) {
-      const where = { ...options, line: body[row].line, column: index + 1 };
-      data[row * columns.length + i] = parseCsvNumber(fields[index], where);
-    }
-  }
-  const label = names.findIndex((_, i) => !indices.includes(i) && rows.length > 0 && !isNumber(rows[0][i]));
-  const labels = label < 0 ? undefined : { name: names[label], values: rows.map((fields) => fields[label]) };
-  return { rows: rows.length, data, labels };
-}
-
-interface CsvRecord {
+/** A line of a table, or several where quotes hold line ends. */
+export interface CsvRecord {
   text: string;
   /** Number of the line on which it begins, from 1. */
   line: number;
 }
 
 /** The records of a text, at least one, without the blank lines at its end. */
-function splitRecords(text: string, options: CsvOptions): CsvRecord[] {
+export function splitRecords(text: string, options: CsvOptions): CsvRecord[] {
   const splitter = new CsvSplitter(options);
   const records = [...splitter.push(text), ...splitter.end()];
   let blank = 0;
@@ -109,10 +74,15 @@ function splitRecords(text: string, options: CsvOptions): CsvRecord[] {
   return records;
 }
 
-function fieldsOf({ text, line }: CsvRecord, width: number, options: CsvOptions): string[] {
+/**
+ * The fields of a record that is to have `width` of them.
+ * @throws RivuletError `INVALID_FILE`
+ */
+export function fieldsOf({ text, line }: CsvRecord, width: number, options: CsvOptions): string[] {
   const fields = parseCsvLine(text, { ...options, line });
   if (fields.length === width) return fields;
-  throw invalid(`Line ${line} has another number of fields than the first`, options, `${fields.length}`, `${width}`);
+  const found = text === '' ? 'a blank line' : `${fields.length}`;
+  throw invalid(`Line ${line} has another number of fields than the first`, options, found, `${width}`);
 }
 
 /**
@@ -285,7 +255,8 @@ function formatNumber(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-function isNumber(field: string): boolean {
+/** Whether `parseCsvNumber` takes it. */
+export function isNumber(field: string): boolean {
   return NUMBER.test(field.trim());
 }
 

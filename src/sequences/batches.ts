@@ -49,7 +49,7 @@ export function sequenceBatches(data: ArrayLike<number>, options: BatchOptions):
   const length = Math.floor(rows.count / batchSize);
   const steps = length - rows.horizon;
   if (steps < 1) {
-    throw new RivuletError('INVALID_INPUT', `Too little data for ${batchSize} sequences`, {
+    throw new RivuletError('INVALID_INPUT', `Too little data for ${batchSize} sequence${batchSize === 1 ? '' : 's'}`, {
       expected: `at least ${batchSize * (1 + rows.horizon)} rows: one to read and ${rows.horizon} to come in each`,
       found: String(rows.count),
     });

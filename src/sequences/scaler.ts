@@ -116,12 +116,21 @@ export class Scaler {
     return new Scaler(this.kind, [...columns], pick(this.center), pick(this.scale), this.log);
   }
 
-  /** Numbers of the data's own units `[rows, columns]` -> scaled ones. `out` may be `data`. */
+  /**
+   * Numbers of the data's own units `[rows, columns]` -> scaled ones. `out` may be `data`.
+   * @throws RivuletError `INVALID_INPUT` for no whole rows, or a number at or below 0 where logarithms are taken
+   */
   transform(data: ArrayLike<number>, out: Float64Array = new Float64Array(data.length)): Float64Array {
     const { center, scale, log } = this;
     this.checkRows(data);
     for (let i = 0; i < data.length; i++) {
       const column = i % center.length;
+      if (log && data[i] <= 0) {
+        throw new RivuletError('INVALID_INPUT', `Column "${this.columns[column]}" can't be scaled`, {
+          expected: 'positive numbers, whose logarithms are taken',
+          found: String(data[i]),
+        });
+      }
       out[i] = ((log ? Math.log(data[i]) : data[i]) - center[column]) / scale[column];
     }
     return out;

@@ -434,6 +434,7 @@ describe('evaluate', () => {
     }
     const many = await rivulet(['evaluate', text, at('held.txt'), '--batch-size', '200']);
     expect(many).toMatchObject({ code: 1, stderr: expect.stringContaining('Too little data for 200 sequences') });
+    expect(many.stderr).toContain(at('held.txt'));
   });
 
   it('refuses characters that the model lacks, unless told what stands in for them', async () => {
@@ -442,6 +443,16 @@ describe('evaluate', () => {
       code: 1,
       stderr: expect.stringContaining('"X"'),
     });
+    await writeFile(at('windows.txt'), 'ab\r\ncd\r\n');
+    expect((await rivulet(['evaluate', text, at('windows.txt')])).stderr).toMatch(/windows\.txt: .*tr -d '\\r'/);
+    await writeFile(at('latin.txt'), Buffer.from('ab\nc\xfc', 'latin1'));
+    expect((await rivulet(['trace', text, at('latin.txt')])).stderr).toMatch(
+      /latin\.txt: Not text in UTF-8 at line 2\./,
+    );
+    expect(await rivulet(['trace', text, at('odd.txt'), '--unknown', 'e'])).toMatchObject({ code: 0 });
+    expect((await rivulet(['generate', text, '--prompt', 'aX'])).stderr).toMatch(
+      /"X".*character 2.*Remove or replace it$/m,
+    );
     const { stdout } = await rivulet(['evaluate', text, at('odd.txt'), '--unknown', 'e', '--json']);
     const ids = Vocabulary.of(textModel).encode('abecd');
     expect(JSON.parse(stdout).loss).toBe(evaluateTextSync(textModel.createStream(), ids).loss);

@@ -88,4 +88,21 @@ describe('detect', () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('No column "load"') });
     expect(await rivulet(['detect', folder, at('data.csv'), '--window', '0'])).toMatchObject({ code: 2 });
   });
+
+  it('says which row a model makes no number of', async () => {
+    const task = { forecast: '{"columns":["load"],"horizon":1}', scaler: SCALER };
+    await writeFile(at('scaled.safetensors'), seriesModel(1, 1, task));
+    await writeFile(at('huge.csv'), 'time,load\nt1,1\nt2,4e38\nt3,1\n');
+    for (const verb of ['detect', 'forecast']) {
+      const { code, stderr } = await rivulet([verb, at('scaled.safetensors'), at('huge.csv')]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/huge\.csv.*not finite.*found 4e\+38 at line 3/);
+    }
+    const live = await rivulet(['detect', at('scaled.safetensors')], { stdin: 'time,load\nt1,1\nt2,4e38\n' });
+    expect(live.stderr).toMatch(/standard input.*at line 3/);
+    const nothing = await rivulet(['detect', at('scaled.safetensors')], { stdin: '' });
+    expect(nothing).toMatchObject({ code: 1, stderr: 'error: standard input: No data: found nothing\n' });
+  });
 });
+
+const SCALER = '{"kind":"standard","columns":["load"],"center":[0],"scale":[1]}';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { answerTo } from '../../src/cli/live.js';
 import { bytes, count, figure, Output, printable, table } from '../../src/cli/output.js';
 import { Progress } from '../../src/cli/progress.js';
 import { oneAhead } from '../../src/cli/side-by-side.js';
@@ -98,5 +99,21 @@ describe('oneAhead', () => {
     await expect(all()).rejects.toThrow('no 2');
     expect(seen).toEqual([1]);
     for await (const _ of oneAhead([1, 2], fail)) break;
+  });
+});
+
+describe('answerTo', () => {
+  const reading = { label: undefined, values: Float64Array.of(1e30), file: 'a.csv', place: 'line 7' };
+  const ask = (answer: number) =>
+    answerTo(
+      reading,
+      () => answer,
+      (number) => [number],
+    );
+
+  it('passes numbers on, and refuses what is none, saying where', () => {
+    expect(ask(3)).toBe(3);
+    expect(() => ask(Number.NaN)).toThrow(/^a\.csv: .* is no number: expected .*, found 1e\+30 at line 7$/);
+    expect(() => ask(Number.POSITIVE_INFINITY)).toThrow(/line 7/);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CsvSplitter, formatCsvLine, parseCsvLine, readCsv, readCsvColumns, writeCsv } from '../../src/io/csv.js';
+import { CsvSplitter, formatCsvLine, parseCsvLine, readCsv, writeCsv } from '../../src/io/csv.js';
 
 describe('readCsv', () => {
   it('finds out whether there is a header', () => {
@@ -109,30 +109,5 @@ describe('writeCsv', () => {
   it('refuses what does not fit', () => {
     expect(() => writeCsv(Float32Array.of(1, 2), [3])).toThrow(/disagree/);
     expect(() => writeCsv(Float32Array.of(1, 2), [1, 2], ['a'])).toThrow(/column names/);
-  });
-});
-
-describe('readCsvColumns', () => {
-  const text = 'date, load ,note,heat\n"1 Jan, 0:00",1.5,a,20\r\n"1 Jan, 1:00",-2,,21\n\n';
-
-  it('reads columns by name, in the order asked for, and the labels of the rows', () => {
-    expect(readCsvColumns(text, ['heat', 'load'])).toEqual({
-      rows: 2,
-      data: Float64Array.of(20, 1.5, 21, -2),
-      labels: { name: 'date', values: ['1 Jan, 0:00', '1 Jan, 1:00'] },
-    });
-    expect(readCsvColumns('a,b\n1,2\n', ['b'])).toEqual({ rows: 1, data: Float64Array.of(2), labels: undefined });
-    expect(readCsvColumns('a,b\n', ['b']).rows).toBe(0);
-  });
-
-  it.each<[string, string, RegExp]>([
-    ['a column that is not there', 'a,c\n1,2\n', /t\.csv: No column "b" in the first line: expected b, found a, c/],
-    ['a name that stands twice', 'b,b\n1,2\n', /Two columns named "b"/],
-    ['what is no number in a column asked for', 'a,b\nx,1\ny,z\n', /Not a number at line 3, column 2: found "z"/],
-    ['a missing number', 'a,b\nx,\n', /line 2, column 2: found nothing/],
-    ['a shorter line', 'a,b\nx,1\ny\n', /Line 3 has another number of fields/],
-    ['nothing', '', /No data/],
-  ])('refuses %s', (_, text, message) => {
-    expect(() => readCsvColumns(text, ['b'], { file: 't.csv' })).toThrow(message);
   });
 });

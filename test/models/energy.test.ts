@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readNamedColumns } from '../../src/cli/named-columns.js';
 import { loadModel, type Model } from '../../src/index.js';
-import { readCsvColumns } from '../../src/io/csv.js';
 import { Forecaster, forecastTask, Scaler } from '../../src/sequences/index.js';
 import { expectPyTorch, modelFile } from './pytorch.js';
 
@@ -48,7 +48,7 @@ describe('models/energy', () => {
   it.runIf(existsSync(data))('has the errors of its card in the months of validation and test', async () => {
     const model = await loadModel(file);
     const { columns } = forecastTask(model);
-    const table = readCsvColumns(readFileSync(data, 'utf8'), columns, {});
+    const table = readNamedColumns(readFileSync(data, 'utf8'), columns, { file: 'data' });
     const readings = Scaler.of(model)!.transform(table.data);
     const found = [
       [12 * 720, 16 * 720],

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readNamedColumns } from '../../src/cli/named-columns.js';
 import { loadModel } from '../../src/index.js';
-import { readCsvColumns } from '../../src/io/csv.js';
 import { Forecaster, Scaler } from '../../src/sequences/index.js';
 import { expectPyTorch, modelFile } from './pytorch.js';
 
@@ -37,7 +37,7 @@ describe('models/stock', () => {
 
   it.runIf(existsSync(data))('has the errors of its card from 2018 on', async () => {
     const text = readFileSync(data, 'utf8');
-    const closes = readCsvColumns(text, ['close'], {}).data;
+    const closes = readNamedColumns(text, ['close'], { file: 'data' }).data;
     const from = text
       .trimEnd()
       .split('\n')

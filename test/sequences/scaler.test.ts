@@ -25,6 +25,8 @@ describe('Scaler', () => {
     expect([...scaler.transform([1, Math.E ** 2])]).toEqual([0, 1]);
     expect(scaler.inverse([0.5])[0]).toBeCloseTo(Math.E, 14);
     expect(() => Scaler.fit('standard', ['price'], [1, 0], { log: true })).toThrow(/"price" can't be scaled/);
+    expect(() => scaler.transform([1, -2])).toThrow(/"price" can't be scaled: expected positive .*, found -2/);
+    expect(scaler.transform([Number.NaN])).toEqual(Float64Array.of(Number.NaN));
   });
 
   it('travels in the metadata of a model, to the bit', () => {
