@@ -69,6 +69,8 @@ export interface Draft {
   reshapes?: boolean;
   /** The operator is none that the reader knows; the planner refuses it. */
   unknown?: boolean;
+  /** It does not run, for this reason; it is in order only where nobody needs it, as where a shape alone is read. */
+  refusal?: RivuletError;
 }
 
 /** What the translation of one node after another makes. */
@@ -367,7 +369,7 @@ export class NodeContext {
     inputs: (Value | undefined)[],
     outputs: (Value | undefined)[],
     attributes: Record<string, AttributeValue> = {},
-    extra: { reshapes?: boolean; unknown?: boolean } = {},
+    extra: Pick<Draft, 'reshapes' | 'unknown' | 'refusal'> = {},
   ): void {
     this.builder.draft({ op, inputs, outputs, attributes, ...extra }, this.name);
   }

@@ -1,6 +1,7 @@
 import { elementCount, toFloat32 } from '../../graph/tensor.js';
 import { integerTensor } from '../constants.js';
 import {
+  Axis,
   broadcastLengths,
   type Length,
   numberOf,
@@ -291,7 +292,7 @@ export function slice(node: NodeContext): void {
     const length = resolve(shape[axis]);
     const end = resolve(ends[i]);
     const whole = numberOf(length) ?? Number.MAX_SAFE_INTEGER;
-    const toEnd = end === length || (typeof end === 'number' && end >= whole);
+    const toEnd = sameLength(end, length) || (typeof end === 'number' && end >= whole);
     if (starts[i] === 0 && steps[i] === 1 && toEnd) continue;
     if (typeof length !== 'number' && axes.length === 1 && isTurned(starts[i], end, steps[i])) {
       // From the end to the beginning, however long that is.
@@ -304,7 +305,14 @@ export function slice(node: NodeContext): void {
         lastStep(node, x, axis, true);
         return;
       }
-      throw timeCut(node, shape);
+      if (axes.length > 1) throw timeCut(node, shape);
+      const cut = typeof end === 'number' ? bounds(node, axis, whole, starts[i], end, steps[i]) : undefined;
+      refuseTimeCut(
+        node,
+        x,
+        shape.map((one, a) => (a === axis ? (cut?.length ?? new Axis('')) : one)),
+      );
+      return;
     }
     const known = pin(length);
     const until = pin(end);
@@ -320,6 +328,10 @@ export function slice(node: NodeContext): void {
   let value = x;
   for (const [i, one] of cuts.entries()) value = cut(node, value, one, i === cuts.length - 1 ? 0 : undefined);
 }
+
+/** All that is time is as long. */
+const sameLength = (a: Length, b: Length): boolean =>
+  a === b || (typeof a !== 'number' && typeof b !== 'number' && a.role === 'T' && b.role === 'T');
 
 const isTurned = (start: number, end: Length, step: number): boolean =>
   start === -1 && step === -1 && typeof end === 'number' && end <= -(2 ** 31);
@@ -402,7 +414,8 @@ export function gather(node: NodeContext): void {
       lastStep(node, x, axis, !scalar);
       return;
     }
-    throw timeCut(node, shape);
+    refuseTimeCut(node, x, [...shape.slice(0, axis), ...(scalar ? [] : [indices.length]), ...shape.slice(axis + 1)]);
+    return;
   }
   const known = pin(length);
   if (known === undefined) throw node.unsupported('an axis of unknown length', 'a number', showLengths(shape));
@@ -430,6 +443,12 @@ export function gather(node: NodeContext): void {
 function lastStep(node: NodeContext, x: Value, axis: number, keepAxis: boolean): void {
   const shape = x.shape!.flatMap((length, a): Length[] => (a === axis ? (keepAxis ? [1] : []) : [length]));
   reshapeTo(node, x.last!(), shape, false);
+}
+
+/** A selection of steps, of which no more than its shape can be known. */
+function refuseTimeCut(node: NodeContext, x: Value, shape: Length[]): void {
+  const part = node.give(0, { type: x.type, shape, whole: x.whole });
+  node.emit(`refused ${node.node.op}`, [x], [part], {}, { refusal: timeCut(node, x.shape!) });
 }
 
 export function timeCut(node: NodeContext, shape: readonly Length[]) {

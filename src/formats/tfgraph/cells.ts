@@ -1,5 +1,5 @@
 import type { Dense } from './dense.js';
-import type { Linear, LinearReader } from './linear.js';
+import type { Linear, LinearReader, Product } from './linear.js';
 import type { Ref } from './node-def.js';
 import { type Place, type Scope, samePlace } from './scope.js';
 import type { State, TimeLoop } from './time-loop.js';
@@ -125,7 +125,7 @@ class Matcher {
 
   private gruCell(h: State, [f, z]: [string, Place], [g, candidate]: [string, Place]): Cell | undefined {
     const update = this.gate(z, h);
-    const sum = this.reader.read(candidate);
+    const sum = this.sum(candidate);
     const product = sum?.products.find(({ input }) => samePlace(input, this.step));
     if (!update || !sum || !product) return undefined;
     // Either the state is reset before the product, or the product with the state is.
@@ -196,9 +196,30 @@ class Matcher {
     return this.scope.settle(ref);
   }
 
+  /** A value as a sum, in which a product of the step and a value of the cell side by side is two. */
+  private sum(place: Place): Linear | undefined {
+    const sum = this.reader.read(place);
+    return sum && { ...sum, products: sum.products.flatMap((product) => this.apart(product)) };
+  }
+
+  private apart(product: Product): Product[] {
+    const { input, matrix } = product;
+    const node = input.scope === this.scope ? input.scope.find(input.ref) : undefined;
+    const parts = node?.op === 'ConcatV2' && node.inputs.length === 3 ? node.inputs : [];
+    const axis = this.scope.integer(parts[2]);
+    const places = parts.slice(0, 2).map((ref) => this.at(ref));
+    const step = places.findIndex((one) => samePlace(one, this.step));
+    // Whatever stands beside the step is as wide as a gate.
+    const [rows, width] = matrix.shape;
+    if (step < 0 || (axis !== 1 && axis !== -1) || width >= rows) return [product];
+    const lengths = step === 0 ? [rows - width, width] : [width, rows - width];
+    const { constants } = this.reader;
+    return places.map((one, i) => ({ input: one, matrix: constants.cut(matrix, 0, i * lengths[0], lengths[i]) }));
+  }
+
   /** The sum inside a gate; undefined where it is any other. */
   private gate(place: Place, h: State): Gate | undefined {
-    const sum: Linear | undefined = this.reader.read(place);
+    const sum = this.sum(place);
     if (sum?.products.length !== 2 || sum.rest.length > 0) return undefined;
     const w = sum.products.find(({ input }) => samePlace(input, this.step));
     const r = sum.products.find(({ input }) => this.isState(input, h));

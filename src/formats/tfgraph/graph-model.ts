@@ -1,5 +1,5 @@
 import type { RivuletError } from '../../errors.js';
-import type { Graph, Tensor } from '../../graph/graph.js';
+import { type Dim, type Graph, type Tensor, TIME } from '../../graph/graph.js';
 import { Fields } from '../fields.js';
 import type { Json, JsonObject } from '../json.js';
 import type { OnnxValueInfo } from '../onnx/model.js';
@@ -9,6 +9,7 @@ import { isRefusal, type RefusalOptions } from '../refusals.js';
 import { readGraphDef } from './graph-def.js';
 import { type GraphDef, type NodeDef, nodeOf, type Ref, refOf } from './node-def.js';
 import { OPERATORS } from './operators/registry.js';
+import { withRowsInPlace } from './rows.js';
 import { Scope } from './scope.js';
 import { GraphWriter, type NodeWriter, onnxType, Translation } from './writer.js';
 
@@ -36,7 +37,8 @@ export function readGraphModel(
   file: string | undefined,
   options: OnnxOptions & RefusalOptions,
 ): Graph {
-  const graph = readGraphDef(topology, 'modelTopology', file);
+  const stored = readGraphDef(topology, 'modelTopology', file);
+  const graph = { ...stored, nodes: withRowsInPlace(new Scope(stored.nodes, weights, file)) };
   const fields = signature instanceof Map && signature.size > 0 ? new Fields(signature, 'signature', file) : undefined;
   const scope = new Scope(graph.nodes, weights, file);
   const inputs = inputsOf(graph, fields);
@@ -57,6 +59,7 @@ export function readGraphModel(
   const writer = new GraphWriter(translation, scope, given);
   for (const { name, ref } of outputs) writer.add('Identity', name, [writer.value({ scope, ref })], [name]);
   writer.finish();
+  const infos = inputs.map(({ name, ref }) => inputInfo(name, scope.node(ref), scope));
   const model = {
     opsets: new Map([['', OPSET]]),
     metadata: new Map(),
@@ -64,17 +67,36 @@ export function readGraphModel(
       name: 'model',
       nodes: writer.nodes,
       initializers: translation.initializers,
-      inputs: inputs.map(({ name, ref }) => inputInfo(name, scope.node(ref), scope)),
+      inputs: infos,
       outputs: outputs.map(({ name }): OnnxValueInfo => ({ name, type: onnxType('float32') })),
       sparse: [],
     },
   };
   try {
-    return toGraph(model, file, options);
+    return toGraph(model, file, {
+      ...options,
+      shapes: { ...timeShapes(inputs, infos, translation), ...options.shapes },
+    });
   } catch (error) {
     // What was refused first is told first.
     throw refusal ?? error;
   }
+}
+
+/** The shapes of inputs of which a loop says which axis is time, so that it is known from the first node on. */
+function timeShapes(
+  inputs: readonly Port[],
+  infos: readonly OnnxValueInfo[],
+  { times }: Translation,
+): Record<string, readonly Dim[]> {
+  const entries = times.flatMap(({ ref, axis }): [string, readonly Dim[]][] => {
+    const i = inputs.findIndex((input) => input.ref === ref);
+    const { name, shape } = infos[i] ?? {};
+    if (name === undefined || !shape || axis >= shape.length) return [];
+    // Of the other axes the file says what is known.
+    return [[name, shape.map((_, a) => (a === axis ? TIME : undefined)) as Dim[]]];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** An operator that nobody knows. What it reads is translated, so that all that does not run is known. */

@@ -4,7 +4,7 @@ import { type Cell, cellOf } from './cells.js';
 import type { Loop, Scanned } from './loops.js';
 import type { Ref } from './node-def.js';
 import { type Place, samePlace } from './scope.js';
-import { type Sequence, type TimeLoop, timeLoop, type Written } from './time-loop.js';
+import { type Sequence, type TimeLoop, timeAxis, timeLoop, type Written } from './time-loop.js';
 import { GraphWriter, type NodeWriter } from './writer.js';
 
 /**
@@ -14,23 +14,21 @@ import { GraphWriter, type NodeWriter } from './writer.js';
  */
 export function writeLoop(loop: Loop, node: NodeWriter): Scanned {
   const time = timeLoop(loop);
+  node.graph.shared.times.push(...time.sequences.flatMap(({ whole }) => timeAxis(whole) ?? []));
   const cell = cellOf(time, node.graph.shared.linear);
   return cell ? writeCell(time, cell, node) : writeScan(time, node);
 }
 
-/**
- * A sequence, as far as the loop goes: `x[:bound]`, which is x itself where the bound is the number of its steps. Whether it is,
- * who follows lengths decides.
- */
+/** A sequence, as far as the loop goes. */
 function bounded({ whole }: Sequence, { bounds, name }: TimeLoop, node: NodeWriter): string {
-  const { graph } = node;
-  let x = graph.value(whole, name);
-  for (const bound of bounds) {
-    const list = node.step('Reshape', [graph.value(bound, name), node.list([1], 'one')]);
-    const [zero, one] = [node.list([0], 'start'), node.list([1], 'step')];
-    x = node.step('Slice', [x, zero, list, zero, one]);
-  }
-  return x;
+  return bounds.reduce((x, bound) => upTo(x, bound, node), node.graph.value(whole, name));
+}
+
+/** `x[:bound]`, which is x itself where the bound is the number of its steps. Whether it is, who follows lengths decides. */
+export function upTo(x: string, bound: Place, node: NodeWriter): string {
+  const end = node.step('Reshape', [node.graph.value(bound, node.name), node.list([1], 'one')]);
+  const [zero, one] = [node.list([0], 'start'), node.list([1], 'step')];
+  return node.step('Slice', [x, zero, end, zero, one]);
 }
 
 function writeCell(time: TimeLoop, cell: Cell, node: NodeWriter): Scanned {

@@ -51,6 +51,8 @@ class Reader {
   /** The same, as the condition calls them. */
   private readonly conditionCounters = new Set<Ref>();
   private readonly body: Scope;
+  /** How many elements of arrays were filled before. */
+  private readonly filled: Place[] = [];
 
   constructor(private readonly loop: Loop) {
     this.body = loop.body;
@@ -80,7 +82,7 @@ class Reader {
     const roots = [...states.map(({ next }) => next), ...Array.from(written.values(), ({ value }) => value)];
     const sequences = this.sequences(roots);
     if (sequences.length === 0) throw this.refuse('it reads no sequence');
-    return { name, body: this.body, bounds, sequences, states, written };
+    return { name, body: this.body, bounds: [...bounds, ...this.filled], sequences, states, written };
   }
 
   /** Whether a variable counts the turns: from 0 on, one more each time. */
@@ -186,8 +188,13 @@ class Reader {
           ? maker.inputs[2]
           : undefined;
     if (!maker || whole === undefined) throw this.refuse('a turn reads what is no sequence', name);
-    const attributes = scope.attributes(maker);
-    attributes.end();
+    scope.attributes(maker).end();
+    // An array may be filled in any order; here it is from the first element to the last.
+    if (maker.op === 'TensorArrayScatterV3') {
+      const limit = countedTo(scope.settle(maker.inputs[1]));
+      if (!limit) throw this.refuse('an array is filled in another order than its own', name);
+      this.filled.push(limit);
+    }
     const place = scope.settle(whole);
     const turned = reversed(place, 0);
     return turned ? { whole: turned, backwards: true } : { whole: place, backwards: false };
@@ -204,6 +211,14 @@ class Reader {
   }
 }
 
+/** n, where a value is 0, 1, ... n - 1. */
+export function countedTo({ scope, ref }: Place): Place | undefined {
+  const node = scope.find(ref);
+  if (node?.op !== 'Range' || scope.integer(node.inputs[0]) !== 0 || scope.integer(node.inputs[2]) !== 1)
+    return undefined;
+  return scope.settle(node.inputs[1]);
+}
+
 /** What a value is the reverse of, along an axis. */
 export function reversed({ scope, ref }: Place, axis: number): Place | undefined {
   const node = scope.find(ref);
@@ -214,3 +229,33 @@ export function reversed({ scope, ref }: Place, axis: number): Place | undefined
 }
 
 export const numberOf = ({ scope, ref }: Place): number | undefined => scope.integer(ref);
+
+/** Functions of single numbers, which leave axes where they are. */
+const POINTWISE: ReadonlySet<string> = new Set([
+  ...['Cast', 'Mul', 'Add', 'AddV2', 'Sub', 'RealDiv', 'BiasAdd', 'Relu', 'Tanh', 'Select', 'SelectV2'],
+]);
+
+/** The placeholder, and its axis, along which a sequence [T, ...] goes, as far as it can be told. */
+export function timeAxis(whole: Place): { ref: Ref; axis: number } | undefined {
+  let { scope, ref } = whole;
+  let axis = 0;
+  // Each step is to a node not met before, or the nodes form a cycle.
+  for (let steps = 0; steps <= scope.nodes.size; steps++) {
+    const node = scope.find(ref);
+    if (node?.op === 'Placeholder') return { ref, axis };
+    let next: Ref | undefined;
+    if (node?.op === 'Transpose') {
+      axis = scope.integers(node.inputs[1])?.[axis] ?? -1;
+      next = axis < 0 ? undefined : node.inputs[0];
+    } else if (node?.op === 'GatherV2' || node?.op === 'ResourceGather') {
+      next = scope.constant(node.inputs[0]) && node.inputs[1];
+    } else if (node && POINTWISE.has(node.op)) {
+      // What a condition chooses, not the condition.
+      const values = node.op.startsWith('Select') ? node.inputs.slice(1) : node.inputs;
+      next = values.find((input) => !scope.constant(input));
+    }
+    if (next === undefined) return undefined;
+    ({ scope, ref } = scope.settle(next));
+  }
+  return undefined;
+}

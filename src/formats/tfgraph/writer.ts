@@ -42,6 +42,8 @@ export class Translation {
   readonly initializers: OnnxTensor[] = [];
   readonly loops: Loops;
   readonly linear = new LinearReader();
+  /** Axes of placeholders along which loops go. */
+  readonly times: { ref: Ref; axis: number }[] = [];
   /** What the loops give that are written by now. */
   readonly scanned = new Map<Loop, Scanned>();
   private readonly names: Set<string>;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { readModel } from '../../../src/formats/registry.js';
 import { loadModel } from '../../../src/index.js';
 import { largestDifference } from '../../support/fixtures.js';
 import { TOLERANCES } from '../../support/tolerances.js';
@@ -26,6 +27,16 @@ function rowsOf({ shape: [, steps, ...rest], data }: Data, n: number): number[][
   const size = rest.reduce((a, b) => a * b, 1);
   return Array.from({ length: steps }, (_, t) => data.slice((n * steps + t) * size, (n * steps + t + 1) * size));
 }
+
+/** A graph model of the fixtures as JSON, to be altered, and its shards. */
+function stored(name: string) {
+  const file = (path: string) => new Uint8Array(readFileSync(pathOf(`${name}/${path}`)));
+  const json = JSON.parse(new TextDecoder().decode(file('model.json')));
+  const paths: string[] = json.weightsManifest[0].paths;
+  return { json, files: Object.fromEntries(paths.map((path) => [path, file(path)])) };
+}
+
+const encode = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
 
 describe('graph models give the numbers of TensorFlow', () => {
   it.each(cases)('$name, whole sequences', async ({ name, inputs, outputs }) => {
@@ -57,5 +68,167 @@ describe('graph models give the numbers of TensorFlow', () => {
         expect(largestDifference(last ? steps.at(-1)! : steps[t], row)).toBeLessThan(TOLERANCES.float32);
       }
     }
+  });
+});
+
+/** The operators of cells that a model holds. */
+async function cellsOf(name: string): Promise<string[]> {
+  const { json, files } = stored(name);
+  const { graph } = await readModel(encode(json), undefined, { files });
+  return graph.nodes.map(({ op }) => op).filter((op) => ['LSTM', 'GRU', 'RNN', 'TimeStep'].includes(op));
+}
+
+it.each([
+  ['lstm', ['LSTM']],
+  ['lstm-while', ['LSTM']],
+  ['gru', ['GRU']],
+  ['gru-while', ['GRU']],
+  ['gru-before', ['GRU']],
+  ['rnn', ['RNN', 'RNN']],
+  ['bidirectional', ['GRU', 'GRU', 'LSTM', 'LSTM']],
+  ['states', ['LSTM']],
+  ['basic-lstm', ['LSTM']],
+  ['arrays', ['LSTM']],
+  ['scan', ['TimeStep']],
+  ['unrolled', []],
+] as [string, string[]][])('%s holds the cells %j', async (name, cells) => {
+  expect((await cellsOf(name)).sort()).toEqual(cells);
+});
+
+describe('graph models that are refused', () => {
+  interface Node {
+    name: string;
+    op: string;
+    input?: string[] | undefined;
+    attr: Record<string, unknown>;
+  }
+
+  const find = (nodes: Node[], op: string) => nodes.find((node) => node.op === op)!;
+  const base = stored('lstm-while');
+
+  /** What loading says of an altered model. */
+  async function refusal(
+    alter: (parts: { json: typeof base.json; nodes: Node[]; body: Node[]; condition: Node[] }) => void,
+  ) {
+    const json = structuredClone(base.json);
+    const { node: nodes, library } = json.modelTopology;
+    const named = (word: string) =>
+      library.function.find(({ signature }: { signature: { name: string } }) => signature.name.includes(word)).nodeDef;
+    alter({ json, nodes, body: named('while_body'), condition: named('while_cond') });
+    return loadModel(encode(json), { files: base.files }).then(
+      () => undefined,
+      ({ code, message }) => `${code} ${message}`,
+    );
+  }
+
+  it('loads as it is', async () => {
+    expect(await refusal(() => undefined)).toBeUndefined();
+  });
+
+  it.each<[string, Parameters<typeof refusal>[0], RegExp]>([
+    [
+      'a loop that ends by another comparison',
+      ({ condition }) => {
+        find(condition, 'Less').op = 'LessEqual';
+      },
+      /UNSUPPORTED_OPERATOR .*While: its end is computed/,
+    ],
+    [
+      'a loop that counts by two',
+      ({ body }) => {
+        // The second product of the turn's number with itself.
+        for (const add of body.filter(({ op, attr }) => op === 'AddV2' && JSON.stringify(attr).includes('INT32')))
+          add.op = 'Mul';
+      },
+      /UNSUPPORTED_OPERATOR .*While: /,
+    ],
+    [
+      'a turn that reads another step',
+      ({ body }) => {
+        find(body, 'TensorListGetItem').input![1] = find(body, 'TensorListSetItem').input![1];
+      },
+      /UNSUPPORTED_OPERATOR .*While: a turn reads another step than its own/,
+    ],
+    [
+      'a turn that writes another step',
+      ({ body }) => {
+        find(body, 'TensorListSetItem').input![1] = `${find(body, 'AddV2').name}:z:0`;
+      },
+      /UNSUPPORTED_OPERATOR .*While: a turn writes another step than its own/,
+    ],
+    [
+      'a list that no sequence fills',
+      ({ nodes }) => {
+        find(nodes, 'TensorListFromTensor').op = 'TensorListReserve';
+      },
+      /UNSUPPORTED_OPERATOR .*While: a turn reads what is no sequence/,
+    ],
+    [
+      'an operator that nobody knows',
+      ({ nodes }) => {
+        find(nodes, 'Softmax').op = 'Betainc';
+      },
+      /UNSUPPORTED_OPERATOR .*operator tensorflow\.Betainc/,
+    ],
+    [
+      'an attribute that nobody reads',
+      ({ nodes }) => {
+        find(nodes, 'Softmax').attr.temperature = { f: 2 };
+      },
+      /UNSUPPORTED_ATTRIBUTE .*Softmax: attribute "temperature"/,
+    ],
+    [
+      'a graph that fills tables first',
+      ({ json }) => {
+        json.modelInitializer = { node: [{ name: 'init', op: 'NoOp' }] };
+      },
+      /UNSUPPORTED_OPERATOR .*A graph that is run once before the model/,
+    ],
+    [
+      'a key that nobody reads',
+      ({ json }) => {
+        json.resources = {};
+      },
+      /UNSUPPORTED_ATTRIBUTE .*a key that nobody reads: found "resources"/,
+    ],
+    [
+      'a constant without a weight',
+      ({ nodes }) => {
+        find(nodes, 'Const').name = 'elsewhere';
+        for (const node of nodes)
+          node.input = node.input?.map((input) =>
+            input === base.json.modelTopology.node.find((one: Node) => one.op === 'Const').name ? 'elsewhere' : input,
+          );
+      },
+      /INVALID_FILE .*A constant without a weight/,
+    ],
+    [
+      'a function that is not there',
+      ({ nodes }) => {
+        (find(nodes, 'While').attr.body as { func: { name: string } }).func.name = 'nowhere';
+      },
+      /INVALID_GRAPH .*While: no function of this name: found nowhere/,
+    ],
+    [
+      'a cycle',
+      ({ nodes }) => {
+        find(nodes, 'Softmax').input = [find(nodes, 'Softmax').name];
+      },
+      /INVALID_GRAPH/,
+    ],
+    [
+      'a loop in a loop',
+      ({ nodes, body }) => {
+        const { attr, input } = find(nodes, 'While');
+        Object.assign(find(body, 'Sigmoid'), {
+          op: 'While',
+          attr,
+          input: input!.map(() => `${find(body, 'Split').name}:output:0`),
+        });
+      },
+      /UNSUPPORTED_OPERATOR .*While: it holds another loop/,
+    ],
+  ])('%s', async (_, alter, expected) => {
+    expect(await refusal(alter)).toMatch(expected);
   });
 });

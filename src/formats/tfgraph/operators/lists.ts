@@ -1,8 +1,8 @@
 import { endsLoop, type Scanned } from '../loops.js';
-import { refOf } from '../node-def.js';
-import { writeLoop } from '../scan.js';
+import { nodeOf, refOf } from '../node-def.js';
+import { upTo, writeLoop } from '../scan.js';
 import type { Place } from '../scope.js';
-import { numberOf } from '../time-loop.js';
+import { countedTo } from '../time-loop.js';
 import { NodeWriter } from '../writer.js';
 import type { Operator } from './registry.js';
 
@@ -64,23 +64,20 @@ function stack(node: NodeWriter): void {
   node.attributes.end();
   const result = stepsOf(node, { scope: node.scope, ref: refOf(node.node.name) });
   if (!result) throw node.unsupported('a list that no loop wrote', 'what the turns of a loop wrote', op);
-  if (op === 'TensorArrayGatherV3') checkAll(node);
   const { scanned, variable } = result;
   const [steps, last] = [scanned.steps.get(variable), scanned.lastStep.get(variable)];
   if (steps !== undefined && scanned.backwards) turnRound(node, steps, [0]);
-  else if (steps !== undefined) node.give('Identity', [steps]);
+  else if (steps !== undefined) node.give('Identity', [op === 'TensorListStack' ? steps : gathered(node, steps)]);
   else if (last !== undefined) node.give('Unsqueeze', [last], { axes: [0] });
   else throw node.unsupported('a list of which only the last step is kept', 'a state, or every step', op);
 }
 
-/** An array may be gathered in any order; here it is from the first element to the last. */
-function checkAll(node: NodeWriter): void {
-  const { scope, ref } = node.place(1);
-  const indices = scope.find(ref);
-  const [start, limit, step] = indices?.op === 'Range' ? indices.inputs.map((input) => scope.settle(input)) : [];
-  const size = limit?.scope.find(limit.ref)?.op;
-  const all = start && step && numberOf(start) === 0 && numberOf(step) === 1 && size === 'TensorArraySizeV3';
-  if (!all) throw node.unsupported('some elements of an array', 'all of them', indices?.op ?? ref);
+/** An array may be gathered in any order; here it is from the first element to the last that is asked for. */
+function gathered(node: NodeWriter, steps: string): string {
+  const limit = countedTo(node.place(1));
+  if (!limit) throw node.unsupported('some elements of an array', 'all of them, in their order', nodeOf(node.ref(1)));
+  const all = limit.scope.find(limit.ref)?.op === 'TensorArraySizeV3';
+  return all ? steps : upTo(steps, limit, node);
 }
 
 /** `steps[-1]`, which a loop gives by itself; says whether it is that. */

@@ -13,44 +13,8 @@ const END = 2 ** 31 - 1;
 
 function reshape(node: NodeWriter): void {
   node.attributes.end();
-  const x = unflattened(node);
-  node.give('Reshape', [x ?? node.input(0), node.input(1)]);
+  node.give('Reshape', [node.input(0), node.input(1)]);
 }
-
-/**
- * A product with a matrix of rows that were put one below the other for it, as tf.tensordot does it: the same product without
- * that. What is given is in its first shape, but for the last axis.
- */
-function unflattened(node: NodeWriter): string | undefined {
-  const { scope } = node;
-  const product = scope.find(node.place(0).ref);
-  if (node.place(0).scope !== scope || product?.op !== 'MatMul' || product.inputs.length !== 2) return undefined;
-  const flat = scope.settle(product.inputs[0]);
-  const rows = flat.scope === scope ? scope.find(flat.ref) : undefined;
-  const matrix = scope.constant(product.inputs[1]);
-  const attributes = scope.attributes(product);
-  const turned = attributes.flag('transpose_a') || attributes.flag('transpose_b');
-  if (rows?.op !== 'Reshape' || rows.inputs.length !== 2 || matrix?.shape.length !== 2 || turned) return undefined;
-  if (!keepsLast(node, rows.inputs[1], matrix.shape[0])) return undefined;
-  return node.step('MatMul', [
-    node.graph.value({ scope, ref: rows.inputs[0] }),
-    node.graph.value({ scope, ref: product.inputs[1] }),
-  ]);
-}
-
-/** Whether a shape is of two axes of which the last is `length`, or the last one of what is reshaped. */
-function keepsLast({ scope }: NodeWriter, shape: string, length: number): boolean {
-  const constant = scope.constant(shape);
-  if (constant && isIntegral(constant.type)) return constant.shape[0] === 2 && lastOf(constant.bytes) === length;
-  const pack = scope.find(scope.settle(shape).ref);
-  if (pack?.op !== 'Pack' || pack.inputs.length !== 2) return false;
-  const last = scope.settle(pack.inputs[1]);
-  // The product of the axes that are summed over, which is a part of the input's shape; the product checks the length.
-  return scope.find(last.ref)?.op === 'Prod' || scope.constant(last.ref) !== undefined;
-}
-
-const lastOf = (bytes: Uint8Array): number =>
-  new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4).getInt32(0, true);
 
 function transpose(node: NodeWriter): void {
   const perm = node.integers(1);
@@ -150,19 +114,18 @@ function stridedSlice(node: NodeWriter): void {
   const dots = begin.findIndex((_, i) => ellipsis(i));
   const taken = begin.map((_, i) => !newAxis(i) && !ellipsis(i));
   // Axes behind an ellipsis are counted from the end.
-  const behind = dots < 0 ? 0 : taken.slice(dots).filter(Boolean).length;
+  let left = dots < 0 ? 0 : taken.slice(dots).filter(Boolean).length;
+  const behind = (i: number) => begin.slice(i + 1).filter((_, j) => !shrink(i + 1 + j) || newAxis(i + 1 + j)).length;
   let axis = 0;
-  let left = behind;
+  let made = 0;
   const cuts: Item[] = [];
   const gone: number[] = [];
   const fresh: number[] = [];
-  let made = 0;
   for (const i of begin.keys()) {
     const after = dots >= 0 && i > dots;
     if (ellipsis(i)) continue;
     if (newAxis(i)) {
-      if (after) throw node.unsupported('a new axis behind an ellipsis', 'one before it', `item ${i}`);
-      fresh.push(made++);
+      fresh.push(after ? -1 - behind(i) : made++);
       continue;
     }
     const at = after ? -left-- : axis++;
