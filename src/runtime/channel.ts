@@ -95,20 +95,24 @@ export class Channel {
     });
   }
 
-  /** Refuses token numbers that are none, and, in a call of `steps` steps, lengths beyond them. */
+  /**
+   * Refuses token numbers that are none, and, in a call of `steps` steps, lengths beyond them; of other integers, what 32 bits
+   * do not hold.
+   */
   checkTokens(data: ArrayLike<number>, steps = 1): void {
     if (!this.integer) return;
     const limit = this.port.lengths ? steps + 1 : (this.port.limit ?? 2 ** 31);
-    if (data instanceof Float64Array && allTokens64(data, limit)) return;
-    if (data instanceof Float32Array && allTokens32(data, limit)) return;
+    const least = limit < 2 ** 31 ? 0 : -limit;
+    if (data instanceof Float64Array && allTokens64(data, least, limit)) return;
+    if (data instanceof Float32Array && allTokens32(data, least, limit)) return;
     for (let i = 0; i < data.length; i++) {
-      if (Number.isInteger(data[i]) && data[i] >= 0 && data[i] < limit) continue;
+      if (Number.isInteger(data[i]) && data[i] >= least && data[i] < limit) continue;
       throw new RivuletError(
         'INVALID_INPUT',
         `number ${i} of "${this.port.name}" is no ${this.port.lengths ? 'length' : 'token'}`,
         {
           tensor: this.port.name,
-          expected: `an integer from 0 to ${limit - 1}`,
+          expected: `an integer from ${least} to ${limit - 1}`,
           found: String(data[i]),
         },
       );
@@ -161,14 +165,14 @@ function allFinite(data: Float32Array): boolean {
   return a + b + c + d === 0;
 }
 
-function allTokens32(data: Float32Array, limit: number): boolean {
+function allTokens32(data: Float32Array, least: number, limit: number): boolean {
   for (let i = 0; i < data.length; i++)
-    if (!(data[i] >= 0 && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
+    if (!(data[i] >= least && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
   return true;
 }
 
-function allTokens64(data: Float64Array, limit: number): boolean {
+function allTokens64(data: Float64Array, least: number, limit: number): boolean {
   for (let i = 0; i < data.length; i++)
-    if (!(data[i] >= 0 && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
+    if (!(data[i] >= least && data[i] < limit && Math.floor(data[i]) === data[i])) return false;
   return true;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Architecture, loadModel } from '../../src/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const isBuilt = existsSync(join(root, 'dist/convert.js'));
@@ -57,6 +58,16 @@ function snippets(heading: string): string[] {
   const chapter = page.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
   return Array.from(chapter.matchAll(/```js\n([\s\S]*?)```/g), ([, code]) => code);
 }
+
+it('docs/loading.md shows an architecture that reads a temporal convolutional network', async () => {
+  const [, json] = /```json\n(\{[\s\S]*?"Residual"[\s\S]*?)```/.exec(page)!;
+  const architecture = JSON.parse(json) as Architecture;
+  // One block of the two that the file has.
+  const options = { architecture: { ...architecture, ignore: [...architecture.ignore!, 'network.1'] } };
+  const model = await loadModel(source('pytorch/temporal.pt'), options);
+  expect(model.outputs).toMatchObject([{ shape: ['T', 'N', 2] }]);
+  expect(model.streamable).toBe(true);
+});
 
 describe.skipIf(!isBuilt)('docs/loading.md', () => {
   let folder = '';

@@ -34,6 +34,8 @@ export interface Value {
   turn?: Length;
   /** A list: empty, with an item put into it, or of what every step put into it. */
   list?: { before?: Value; item?: Value; step?: Value };
+  /** An input of integers of eight bits: who reads it, operators that compute with such, or others. */
+  narrow?: 'nobody' | 'quantised' | 'others';
   /** Integers of this type, which the graph holds as float32. */
   whole?: DataType | undefined;
   /** It is the sequence of a forward cell's states, whose last one is this value. */

@@ -309,11 +309,25 @@ const MICROSOFT: ReadonlyMap<string, (w: Writer) => void> = new Map([
   ['DynamicQuantizeLSTM', dynamicQuantizeLstm],
 ]);
 
+const expansionOf = ({ node: { op, domain } }: NodeContext) =>
+  (domain === '' ? EXPANSIONS : domain === 'com.microsoft' ? MICROSOFT : undefined)?.get(op);
+
+/** Inputs of the file of eight bits: held as float32 where quantised operators read them, and nobody else. */
+export function readNarrow(node: NodeContext): void {
+  const reader = expansionOf(node) ? 'quantised' : 'others';
+  for (const input of node.inputs()) {
+    if (!input?.narrow || input.narrow === reader) continue;
+    if (input.narrow !== 'nobody') {
+      throw node.unsupported('an input of eight bits', 'one that quantised operators alone read', input.name);
+    }
+    input.narrow = reader;
+    if (reader === 'quantised') Object.assign(input, { type: 'float32', whole: input.type });
+  }
+}
+
 /** Writes a quantised node as float ones, if it is one; says whether it did. */
 export function expandQuantized(node: NodeContext, translate: Translate): boolean {
-  const { op, domain } = node.node;
-  const expansions = domain === '' ? EXPANSIONS : domain === 'com.microsoft' ? MICROSOFT : undefined;
-  const expand = expansions?.get(op);
+  const expand = expansionOf(node);
   expand?.(new Writer(node, translate));
   return expand !== undefined;
 }

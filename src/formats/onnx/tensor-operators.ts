@@ -318,9 +318,35 @@ export function dft(node: NodeContext): void {
     if (length !== undefined) {
       const bins = all.onesided === 1 ? Math.floor(length / 2) + 1 : length;
       shape = [...x.shape.slice(0, axis), bins, ...x.shape.slice(axis + 1, -1), 2];
+      if (axis < rank - 2) {
+        dftAlong(node, axis, shape, all);
+        return;
+      }
     }
   }
   node.emit('DFT', inputs, [node.give(0, { type: x.type, shape })], all);
+}
+
+/** A transform along an axis before the last but one, which the operator of the graph takes alone. */
+function dftAlong(
+  node: NodeContext,
+  axis: number,
+  shape: Length[],
+  { axis: _, ...attributes }: Record<string, AttributeValue>,
+): void {
+  const x = node.input(0);
+  const order = shape.map((_, a) => a).filter((a) => a !== axis);
+  const perm = order.toSpliced(-1, 0, axis);
+  const back = perm.map((_, a) => perm.indexOf(a));
+  const part = (label: string, from: readonly Length[]): Value => ({
+    name: node.builder.fresh(`${node.name}.${label}`),
+    type: x.type,
+    shape: perm.map((a) => from[a]),
+  });
+  const [turned, made] = [part('turned', x.shape!), part('bins', shape)];
+  node.emit('Transpose', [x], [turned], { perm });
+  node.emit('DFT', [turned, node.find(1)], [made], attributes);
+  node.emit('Transpose', [made], [node.give(0, { type: x.type, shape })], { perm: back });
 }
 
 export function stft(node: NodeContext): void {

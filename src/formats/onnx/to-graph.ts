@@ -16,7 +16,7 @@ import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValueInfo } from './model.js';
 import { CELLS, TRANSLATIONS } from './operators.js';
 import { checkOptions, fixedInput, inputLengths, type OnnxOptions } from './options.js';
 import { inOrder, namesRead } from './order.js';
-import { expandQuantized, type Translate } from './quantized.js';
+import { expandQuantized, readNarrow, type Translate } from './quantized.js';
 import { scan } from './scan.js';
 import { type FoundStates, findStates, type Port, statePair } from './states.js';
 import { integersOf, readTensor, typeName, typeOf } from './tensors.js';
@@ -84,27 +84,34 @@ class Translator {
   }
 
   /** @param renames what values of subgraphs are called in the graph, where they stand beside all others. */
-  private translateNodes(nodes: readonly OnnxNode[], opset: number, renames: ReadonlyMap<string, string>): void {
+  private translateNodes(
+    nodes: readonly OnnxNode[],
+    opset: number,
+    renames: ReadonlyMap<string, string>,
+    expanded = false,
+  ): void {
     const renamed = (name: string) => renames.get(name) ?? name;
     for (const [index, stored] of inOrder(nodes).entries()) {
       const node = { ...stored, inputs: stored.inputs.map(renamed), outputs: stored.outputs.map(renamed) };
       const name = node.name === '' ? `${node.op}_${index}` : node.name;
       const context = new NodeContext(this.builder, node, name, opset);
       try {
-        this.translateNode(context, (graph, inputs) => this.inline(graph, inputs, opset, renames));
+        this.translateNode(context, expanded, (graph, inputs) => this.inline(graph, inputs, opset, renames));
       } catch (error) {
         this.refuse(error, context);
       }
     }
   }
 
-  private translateNode(context: NodeContext, inline: Inline): void {
+  /** @param expanded whether the node stands for a quantised one. */
+  private translateNode(context: NodeContext, expanded: boolean, inline: Inline): void {
     const { op, domain } = context.node;
     if (this.surroundings) {
       if (atTurn(context)) return;
       this.checkStep(context);
     }
-    const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map());
+    const translate: Translate = (one) => this.translateNodes([one], EXPANSION_OPSET, new Map(), true);
+    if (!expanded) readNarrow(context);
     if (expandQuantized(context, translate)) return;
     if (domain !== '') this.leave(context);
     else if (fold(context)) return;
@@ -235,6 +242,7 @@ class Translator {
         continue;
       }
       const value: Value = { name, type: signalType(type), shape };
+      if (type === 'int8' || type === 'uint8') value.narrow = 'nobody';
       if (value.type !== 'float32') value.choice = true;
       this.builder.define(name, value);
       this.inputs.push({ name, value });

@@ -57,6 +57,28 @@ it('quantized-lstm: weights of eight bits, signals of float32', async () => {
 
 const load = (spec: ModelSpec) => loadModel(model(spec), { name: 'test.onnx' });
 
+describe('an input of eight bits', () => {
+  const bytes = (nodes: NodeSpec[]): ModelSpec => ({
+    inputs: [value('x', ['batch', 3], 2)],
+    outputs: [value('y', undefined)],
+    weights: [tensor('scale', [], [0.5])],
+    nodes: [node('DequantizeLinear', ['x', 'scale'], 'd'), ...nodes],
+  });
+
+  it('is given as numbers where quantised operators read it', async () => {
+    const loaded = await load(bytes([node('Relu', ['d'], 'y')]));
+    expect(loaded.inputs).toEqual([{ name: 'x', type: 'float32', shape: ['N', 3], size: 3 }]);
+    expect([...loaded.createStream().step([0, 7, 255])]).toEqual([0, 3.5, 127.5]);
+  });
+
+  it('is refused where others read it too', async () => {
+    const read = load(bytes([node('Cast', ['x'], 'f', { to: 1 }), node('Add', ['d', 'f'], 'y')]));
+    await expect(read).rejects.toThrow(
+      /Cast: an input of eight bits: expected one that quantised operators alone read/,
+    );
+  });
+});
+
 describe('QuantizeLinear and DequantizeLinear', () => {
   const spec = (nodes: NodeSpec[], weights: number[][][] = []): ModelSpec => ({
     inputs: [value('x', ['N', 4])],

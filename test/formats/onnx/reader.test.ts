@@ -5,6 +5,8 @@ import { looksLikeOnnx } from '../../../src/formats/onnx/onnx.js';
 import { toGraph } from '../../../src/formats/onnx/to-graph.js';
 import type { Graph } from '../../../src/graph/graph.js';
 import { toFloat32 } from '../../../src/graph/tensor.js';
+import { loadModel } from '../../../src/index.js';
+import { ALL_OPERATORS } from '../../../src/ops/all.js';
 import { evaluateReference } from '../../../src/ops/references.js';
 import { makePlan } from '../../../src/plan/plan.js';
 import { numbers } from '../../support/graphs.js';
@@ -213,6 +215,57 @@ describe('operators of all versions', () => {
     });
     expect(graph.inputs).toEqual([{ name: 'tokens', type: 'int64', shape: ['N', 'T'] }]);
     expect(makePlan(graph).plan.inputs[0].limit).toBe(5);
+  });
+});
+
+describe('whole numbers that are no tokens', () => {
+  it('may be below zero, in 32 bits', async () => {
+    const spec: ModelSpec = {
+      nodes: [node('Cast', ['x'], 'f', { to: 1 }), node('Neg', ['f'], 'y')],
+      inputs: [value('x', ['batch', 2], 7)],
+      outputs: [value('y', undefined)],
+    };
+    const stream = (await loadModel(model(spec))).createStream();
+    const kinds: ((numbers: number[]) => ArrayLike<number>)[] = [
+      (row) => row,
+      (row) => Float32Array.from(row),
+      (row) => Float64Array.from(row),
+    ];
+    for (const row of kinds) {
+      expect([...stream.step(row([-3, 2 ** 30]))]).toEqual([3, -(2 ** 30)]);
+      expect(() => stream.step(row([-3, 0.5]))).toThrow(
+        /expected an integer from -2147483648 to 2147483647, found 0\.5/,
+      );
+      expect(() => stream.step(row([-3, 2 ** 31]))).toThrow(/found 2147483648/);
+    }
+  });
+});
+
+describe('DFT', () => {
+  it.each([
+    [17, { axis: 1 }],
+    [20, {}],
+  ])('along an axis before the last but one, in opset %i', (opset, attributes) => {
+    const graph = read({
+      opset,
+      nodes: [node('DFT', opset < 20 ? ['x'] : ['x', '', 'axis'], 'y', { onesided: 1, ...attributes })],
+      inputs: [value('x', ['batch', 6, 2, 1])],
+      outputs: [value('y', undefined)],
+      weights: opset < 20 ? [] : [integers('axis', [1], [])],
+    });
+    expect(graph.outputs[0].shape).toEqual(['N', 4, 2, 2]);
+    const x = numbers(12, 3);
+    const { y } = evaluateReference(graph, { x: { shape: [1, 6, 2, 1], data: Float64Array.from(x) } });
+    const wanted = Array.from({ length: 16 }, (_, i) => {
+      const [k, column, part] = [Math.floor(i / 4), Math.floor(i / 2) % 2, i % 2];
+      return [0, 1, 2, 3, 4, 5].reduce((sum, n) => {
+        const angle = (-2 * Math.PI * k * n) / 6;
+        return sum + x[2 * n + column] * (part === 0 ? Math.cos(angle) : Math.sin(angle));
+      }, 0);
+    });
+    expect(y.shape).toEqual([1, 4, 2, 2]);
+    for (const [i, one] of wanted.entries()) expect(y.data[i]).toBeCloseTo(one, 10);
+    makePlan(graph, ALL_OPERATORS);
   });
 });
 
