@@ -20,6 +20,8 @@ export interface ReadOptions {
 export const MAX_SOURCE_BYTES = 2 ** 31 - 1;
 
 const FILE_PIECE = 1 << 20;
+/** What is read of a file past the length that it was said to have, to see that nothing follows. */
+const PROBE = 1 << 12;
 
 /** The bytes of a source. */
 export interface ReadSource {
@@ -154,12 +156,12 @@ async function readFile(path: string | URL, name: string, { onProgress, signal }
     const stat = await file.stat().catch(fail);
     // Pipes and devices have no size that can be known.
     const pieces = new Pieces(name, stat.isFile() ? stat.size : undefined);
-    const piece = new Uint8Array(FILE_PIECE);
     for (;;) {
-      const { bytesRead } = await file.read(piece, 0, FILE_PIECE, null).catch(fail);
+      const room = pieces.room();
+      const { bytesRead } = await file.read(room, 0, room.length, null).catch(fail);
       throwIfAborted(signal);
       if (bytesRead === 0) return pieces.join();
-      pieces.add(piece.subarray(0, bytesRead));
+      pieces.add(room.subarray(0, bytesRead));
       onProgress?.(pieces.progress());
     }
   } finally {
@@ -181,6 +183,13 @@ class Pieces {
     this.whole = new Uint8Array(Math.min(total ?? FILE_PIECE, 64 * FILE_PIECE));
   }
 
+  /** Where the next bytes may be read into: their place, while there is some, or else memory of their own. */
+  room(): Uint8Array {
+    const { whole, loaded } = this;
+    return loaded < whole.length ? whole.subarray(loaded, loaded + FILE_PIECE) : new Uint8Array(PROBE);
+  }
+
+  /** Takes a piece, which may be one that lies in its `room` already. */
   add(piece: Uint8Array): void {
     const end = this.loaded + piece.length;
     this.checkLimit(end);
@@ -192,7 +201,7 @@ class Pieces {
       grown.set(this.whole.subarray(0, this.loaded));
       this.whole = grown;
     }
-    this.whole.set(piece, this.loaded);
+    if (piece.buffer !== this.whole.buffer) this.whole.set(piece, this.loaded);
     this.loaded = end;
   }
 
