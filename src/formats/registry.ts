@@ -35,8 +35,13 @@ type Reader<Content> = (
   neighbours: Neighbours,
 ) => Graph | Promise<Graph>;
 
+/** What a reader may be told, besides the files beside its own. */
+const TOLD = ['architecture', 'unpadded', 'constants', 'shapes', 'states'] as const;
+
 interface Format<Content> {
   name: string;
+  /** What of `TOLD` the reader takes; an option that nobody reads is refused. */
+  takes?: readonly (typeof TOLD)[number][];
   /** Loads the reader when a file asks for it: it is no part of the core's download. */
   load(): Promise<Reader<Content>>;
 }
@@ -58,18 +63,21 @@ const ZIP_HEADER = `PK\x03\x04${'?'.repeat(26)}`;
 
 const KERAS: BinaryFormat = {
   name: 'Keras',
+  takes: ['architecture', 'unpadded'],
   starts: ['\x89HDF\r\n\x1a\n', ...['metadata.json', 'config.json', 'model.weights'].map((name) => ZIP_HEADER + name)],
   load: async () => (await import('./keras/keras.js')).readKeras,
 };
 
 const STATE_DICT: BinaryFormat = {
   name: 'PyTorch state dict',
+  takes: ['architecture'],
   starts: ['PK\x03\x04', '\x80\x02'],
   load: async () => (await import('./pytorch/pytorch.js')).readPyTorch,
 };
 
 const ONNX: BinaryFormat = {
   name: 'ONNX',
+  takes: ['constants', 'shapes', 'states'],
   // ir_version, the first field of every writer's.
   starts: ['\x08'],
   load: async () => (await import('./onnx/onnx.js')).readOnnx,
@@ -79,6 +87,7 @@ const BINARY_FORMATS = [KERAS, STATE_DICT, ONNX];
 
 const TFJS: JsonFormat = {
   name: 'TensorFlow.js',
+  takes: ['unpadded', 'constants', 'shapes', 'states'],
   holds: (object) => object.has('modelTopology') || object.has('weightsManifest'),
   load: async () => (await import('./tfjs/tfjs.js')).readTfjs,
 };
@@ -97,6 +106,7 @@ const GUITAR_AMP: JsonFormat = {
 
 const STATE_DICT_JSON: JsonFormat = {
   name: 'PyTorch state dict as JSON',
+  takes: ['architecture'],
   holds: (object) => [...object.keys()].some((key) => /(^|\.)(weight|weight_ih_l0)$/.test(key)),
   load: async () => (await import('./pytorch/pytorch.js')).readPyTorchJson,
 };
@@ -146,14 +156,17 @@ export async function readModel(
   options: ReadOptions = {},
   location?: string,
 ): Promise<ReadModel> {
-  const read = async <Content>({ name, load }: Format<Content>, content: Content): Promise<ReadModel> => {
+  const read = async <Content>({ name, takes, load }: Format<Content>, content: Content): Promise<ReadModel> => {
+    refuseForeign(options, name, takes, file);
     const [reader, { signal }] = [await load(), options];
     const neighbours = neighboursOf(location, options.files, { signal });
     return { graph: await reader(content, file, options, neighbours), format: name };
   };
   if (looksLikeSafetensors(bytes)) {
     const stored = parseSafetensors(bytes, file);
-    return holdsGraph(stored) ? { graph: nativeGraph(stored, file), format: NATIVE } : read(STATE_DICT, bytes);
+    if (!holdsGraph(stored)) return read(STATE_DICT, bytes);
+    refuseForeign(options, NATIVE, [], file);
+    return { graph: nativeGraph(stored, file), format: NATIVE };
   }
   if (looksLikeJson(bytes)) {
     const object = jsonObject(bytes, file);
@@ -164,6 +177,13 @@ export async function readModel(
   const format = BINARY_FORMATS.find(({ starts }) => starts.some((start) => startsWith(bytes, start)));
   if (format) return read(format, bytes);
   throw unknownFormat(strangerIn(bytes), file, KNOWN);
+}
+
+function refuseForeign(options: ReadOptions, name: string, takes: readonly string[] = [], file?: string): void {
+  const found = TOLD.find((option) => options[option] && !takes.includes(option));
+  if (!found) return;
+  const expected = takes.join(', ') || 'none';
+  throw new RivuletError('INVALID_OPTION', `An option that ${name} does not take`, { file, expected, found });
 }
 
 /** The same at once, for the native format alone. */

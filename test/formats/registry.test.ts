@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readModel, readModelSync } from '../../src/formats/registry.js';
-import { loadModel } from '../../src/index.js';
+import { type LoadOptions, loadModel } from '../../src/index.js';
 import { fixturePath } from '../support/fixtures.js';
 
 const torchPath = (name: string) => fileURLToPath(new URL(`../fixtures/pytorch/${name}`, import.meta.url));
@@ -29,6 +29,20 @@ describe('loadModel tells formats by their content', () => {
     const { format } = await readModel(new Uint8Array(readFileSync(onnxPath(name))), name);
     expect(format).toBe('ONNX');
     expect((await loadModel(onnxPath(name))).summary()).toMatch(/GRU|LSTM|RNN/);
+  });
+
+  it.each<[string, string, LoadOptions, RegExp]>([
+    ['a native file', fixturePath('lstm-5-7'), { constants: { x: 1 } }, /Rivulet.*expected none, found constants/],
+    [
+      'ONNX',
+      onnxPath('classifier-trace.onnx'),
+      { architecture: '{}' },
+      /expected constants, shapes, states, found arch/,
+    ],
+    ['a state dict', torchPath('characters.pt'), { shapes: { x: ['N'] } }, /expected architecture, found shapes/],
+  ])('refuses an option that %s does not take', async (_, file, options, message) => {
+    await expect(loadModel(file, options)).rejects.toThrow(message);
+    await expect(loadModel(file, options)).rejects.toMatchObject({ code: 'INVALID_OPTION', file });
   });
 
   it('reads its own, and at once only its own', async () => {
