@@ -11,6 +11,26 @@ export interface RefusalOptions {
   onRefusal?: OnRefusal | undefined;
 }
 
+/** What a reader has refused so far. */
+export class Refusals {
+  /** The first, in which the reading ends. */
+  first: RivuletError | undefined;
+
+  constructor(private readonly onRefusal: OnRefusal | undefined) {}
+
+  /** Tells of what was thrown; throws it where it is no refusal, or nobody wants to hear of others. */
+  tell(error: unknown, operator = ''): void {
+    if (!this.onRefusal || !isRefusal(error)) throw error;
+    this.first ??= error;
+    this.onRefusal(error, operator);
+  }
+
+  /** Throws the first, where there was any. */
+  end(): void {
+    if (this.first) throw this.first;
+  }
+}
+
 /** The operator of a refused node, in the graph: the planner may have one of the node's own name. */
 export const refusedOperator = (op: string): string => `refused ${op}`;
 

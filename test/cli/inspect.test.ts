@@ -118,6 +118,25 @@ describe('inspect of what does not run', () => {
     expect(stderr).toContain('The model does not run: found 3 reasons');
   });
 
+  it('shows all tensors of a state dict that are refused', async () => {
+    const dict = {
+      'rnn.weight_ih_l0': [[1]],
+      'rnn.weight_hh_l0': [[1]],
+      'image.weight': [[[[1]]]],
+      gain: [1],
+      'attend.in_proj_weight': [[1]],
+    };
+    await writeFile(at('dict.json'), JSON.stringify(dict));
+    const { code, stdout } = await rivulet(['inspect', at('dict.json')]);
+    expect(code).toBe(1);
+    const [, table] = stdout.split('Does not run\n');
+    expect(table.trimEnd().split('\n').slice(1)).toEqual([
+      expect.stringMatching(/tensor "gain": A tensor that no known layer owns/),
+      expect.stringMatching(/tensor "attend\.in_proj_weight": This is attention, which is not read/),
+      expect.stringMatching(/tensor "image\.weight": This is a convolution, or another layer/),
+    ]);
+  });
+
   it('leaves a file that is none to its own words', async () => {
     await writeFile(at('rubbish.onnx'), 'rubbish');
     const { code, stdout, stderr } = await rivulet(['inspect', at('rubbish.onnx')]);

@@ -3,7 +3,7 @@ import { checkGraph } from '../../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type StatePair, TIME } from '../../graph/graph.js';
 import type { Json } from '../json.js';
 import { Axis, type Length, pin, resolve } from '../lengths.js';
-import { isRefusal, type RefusalOptions } from '../refusals.js';
+import { type RefusalOptions, Refusals } from '../refusals.js';
 import { Config } from './config.js';
 import { entryOf } from './entry.js';
 import type { InputSpec } from './inputs.js';
@@ -40,12 +40,12 @@ class Translation {
   private readonly inputs = new Set<Value>();
   private readonly states: InitialStatePair[] = [];
   private readonly context: ModelContext;
-  /** The first refusal, where it did not end the reading. */
-  private refusal: RivuletError | undefined;
+  private readonly refusals: Refusals;
 
   constructor(private readonly saved: SavedModel) {
     const { file } = saved;
     this.graph = new GraphWriter(file);
+    this.refusals = new Refusals(saved.onRefusal);
     const top = new Config(new Map(), saved.name, 'model', file);
     this.context = {
       graph: this.graph,
@@ -60,23 +60,15 @@ class Translation {
       isInput: (value) => this.inputs.has(value),
       lastSteps: new Map(),
       addState: (state) => this.states.push(state),
-      refuse: (error, className) => this.refuse(error, className),
+      refuse: (error, className) => this.refusals.tell(error, className),
     };
-  }
-
-  /** Ends the reading; or tells of a layer that is refused, for those behind it to be looked at. */
-  private refuse(error: unknown, className: string): void {
-    const { onRefusal } = this.saved;
-    if (!onRefusal || !isRefusal(error)) throw error;
-    this.refusal ??= error;
-    onRefusal(error, className);
   }
 
   translate(): Graph {
     const { saved, graph } = this;
     const entry = entryOf(saved.topology, new Config(new Map(), saved.name, 'model', saved.file));
     const model = readModel(entry, saved.weights.root, this.context, '', saved.file);
-    if (this.refusal) throw this.refusal;
+    this.refusals.end();
     const inputs = model.inputs.map((spec) => this.input(spec));
     // Before any node's: an output is called as its layer is.
     const names = model.outputs.map((layer) => graph.fresh(layer));

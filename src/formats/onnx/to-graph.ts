@@ -4,7 +4,7 @@ import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor
 import { toFloat32 } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
-import { isRefusal, isRefusedOperator, type RefusalOptions, refusedOperator } from '../refusals.js';
+import { isRefusal, isRefusedOperator, type RefusalOptions, Refusals, refusedOperator } from '../refusals.js';
 import { nameAxes } from './axis-names.js';
 import { Builder, type Draft, NodeContext, unknownOperator, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
@@ -48,8 +48,7 @@ class Translator {
   private readonly tensors = new Map<string, Tensor>();
   /** What stands around the body of a Scan or Loop, while it is translated. */
   private surroundings: ReadonlySet<string> | undefined;
-  /** The first refusal, where it did not end the reading. */
-  private refusal: RivuletError | undefined;
+  private readonly refusals: Refusals;
   private readonly told = new Set<string | undefined>();
   /** Inputs that were given once for all. */
   private readonly fixed: Record<string, number[]> = {};
@@ -60,6 +59,7 @@ class Translator {
     private readonly options: OnnxOptions & RefusalOptions,
   ) {
     this.graph = model.graph;
+    this.refusals = new Refusals(options.onRefusal);
     const { inputs, initializers, nodes, outputs } = this.graph;
     const named = [...inputs, ...initializers].map(({ name }) => name);
     const given = new Set(outputs.map(({ name }) => name));
@@ -76,10 +76,10 @@ class Translator {
     } catch (error) {
       if (!(error instanceof RivuletError)) throw error;
       // What can't be finished may be so because of what was refused before.
-      for (const { op, name, unknown } of this.builder.drafts) {
+      for (const { op, name, unknown } of this.options.onRefusal ? this.builder.drafts : []) {
         if (unknown && !isRefusedOperator(op)) this.tell(unknownOperator(op, name, this.file), op);
       }
-      throw this.refusal ?? error;
+      throw this.refusals.first ?? error;
     }
   }
 
@@ -126,7 +126,7 @@ class Translator {
   /** Ends the reading; or tells of a refusal, and leaves the node for those behind it to be looked at. */
   private refuse(error: unknown, context: NodeContext): void {
     const { node, builder } = context;
-    if (!this.tell(error, node.op)) throw error;
+    this.tell(error, node.op);
     const made = node.outputs.map((name, i) => {
       if (!context.wants(i)) return undefined;
       return builder.values.get(name) ?? context.give(i, { type: 'float32' });
@@ -134,15 +134,13 @@ class Translator {
     context.emit(refusedOperator(node.op), context.inputs(), made, {}, { unknown: true });
   }
 
-  /** Tells of a refusal whoever wants to hear of all; says whether somebody does. */
-  private tell(error: unknown, operator: string): boolean {
-    const { onRefusal } = this.options;
-    if (!onRefusal || !isRefusal(error)) return false;
-    if (this.builder.consequences.has(error) || this.told.has(error.node)) return true;
-    if (error.node !== undefined) this.told.add(error.node);
-    this.refusal ??= error;
-    onRefusal(error, operator);
-    return true;
+  /** Tells of what was thrown, once for each node, and not of what follows from another refusal. */
+  private tell(error: unknown, operator: string): void {
+    if (this.options.onRefusal && isRefusal(error)) {
+      if (this.builder.consequences.has(error) || this.told.has(error.node)) return;
+      if (error.node !== undefined) this.told.add(error.node);
+    }
+    this.refusals.tell(error, operator);
   }
 
   /** The body of a Scan or Loop stands in the graph of one step, where no sequence is seen whole and no other one runs. */
@@ -235,8 +233,7 @@ class Translator {
       }
       const shape = inputLengths(info, Object.hasOwn(shapes, name) ? shapes[name] : undefined, axes, this.file);
       if (!type || !shape) {
-        const error = this.openInput(info);
-        if (!this.tell(error, '')) throw error;
+        this.tell(this.openInput(info), '');
         this.builder.open = true;
         this.builder.define(name, { name, type: 'float32' });
         continue;

@@ -2,6 +2,7 @@ import { RivuletError } from '../../errors.js';
 import type { Graph, Tensor } from '../../graph/graph.js';
 import { buildGraph } from '../chain/build.js';
 import type { Layer, Step } from '../chain/layers.js';
+import type { RefusalOptions } from '../refusals.js';
 import { type Architecture, type ArchitectureLayer, readArchitecture } from './architecture.js';
 import { chainsInAnyOrder, chainsInOrder, type Role, rolesOf } from './chain.js';
 import { findLayers, isWithin } from './layers.js';
@@ -11,7 +12,7 @@ import { isParametrization } from './weight-norm.js';
 
 /** From weights to a Graph. Where they leave a question open, it is asked, never guessed. */
 
-export interface InferOptions {
+export interface InferOptions extends RefusalOptions {
   /** The graph's name. */
   name: string;
   /** The answer to what the weights leave open: an object, or its JSON. */
@@ -44,14 +45,14 @@ export function inferGraph(tensors: ReadonlyMap<string, Tensor>, options: InferO
   const { name, architecture, metadata = {}, file } = options;
   const given = architecture === undefined ? undefined : readArchitecture(architecture, file);
   const steps = given?.layers
-    ? stepsOf({ ...given, layers: given.layers }, tensors, file)
+    ? stepsOf({ ...given, layers: given.layers }, tensors, file, options.onRefusal)
     : inferSteps(tensors, options, given?.ignore);
   return buildGraph(steps, name, metadata, file);
 }
 
 function inferSteps(tensors: ReadonlyMap<string, Tensor>, options: InferOptions, ignored: string[] = []): Step[] {
-  const { ordered = true, modules = [], file } = options;
-  const layers = findLayers(tensors, ignored, file);
+  const { ordered = true, modules = [], file, onRefusal } = options;
+  const layers = findLayers(tensors, ignored, file, onRefusal);
   if (layers.length === 0) throw new RivuletError('UNKNOWN_FORMAT', 'A state dict without weights', { file });
   const group = layers.find(({ kind, prefix }) => kind === 'vector' && GROUP_NORMS.test(prefix));
   if (group) {

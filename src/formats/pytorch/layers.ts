@@ -8,6 +8,7 @@ import {
   type Recurrent,
   type Statistics,
 } from '../chain/layers.js';
+import { type OnRefusal, Refusals } from '../refusals.js';
 import { foldWeightNorm } from './weight-norm.js';
 
 /** Finds the layers of a state dict by the names and shapes that PyTorch's modules give their weights. */
@@ -35,7 +36,8 @@ const STRANGERS: readonly [pattern: RegExp, what: string, hint: string][] = [
 ];
 
 /**
- * The modules that own the tensors, in the order in which they come. `ignored` names modules that are left out.
+ * The modules that own the tensors, in the order in which they come. `ignored` names modules that are left out; `onRefusal` is
+ * told of every tensor that is refused.
  * @throws RivuletError `UNSUPPORTED_OPERATOR` for a tensor that no known module owns, `INVALID_FILE` for weights that
  *   are incomplete or do not fit each other, `LIMIT_EXCEEDED`.
  */
@@ -43,7 +45,9 @@ export function findLayers(
   stored: ReadonlyMap<string, Tensor>,
   ignored: readonly string[] = [],
   file?: string,
+  onRefusal?: OnRefusal,
 ): Layer[] {
+  const refusals = new Refusals(onRefusal);
   const tensors = foldWeightNorm(stored, file);
   const left = ignored.filter((prefix) => ![...tensors.keys()].some((name) => isWithin(name, prefix)));
   if (left.length > 0)
@@ -54,13 +58,17 @@ export function findLayers(
     const stranger = STRANGERS.find(([pattern]) => pattern.test(name));
     if (stranger) {
       const [, what, hint] = stranger;
-      throw fail('UNSUPPORTED_OPERATOR', `This is ${what}, which is not read`, { tensor: name, hint }, file);
+      refusals.tell(fail('UNSUPPORTED_OPERATOR', `This is ${what}, which is not read`, { tensor: name, hint }, file));
+      continue;
     }
     const single = SINGLE.exec(name);
     const cell = CELL.exec(name) ?? single;
     const plain = cell ? null : PLAIN.exec(name);
     const [, prefix = '', role] = cell ?? plain ?? [];
-    if (role === undefined) throw unknownTensor(tensor, file);
+    if (role === undefined) {
+      refusals.tell(unknownTensor(tensor, file));
+      continue;
+    }
     const kind = single ? 'single' : cell ? 'recurrent' : 'plain';
     const key = `${kind} ${prefix}`;
     let group = groups.get(key);
@@ -70,9 +78,16 @@ export function findLayers(
       throw fail('LIMIT_EXCEEDED', 'Too many modules', { expected: `at most ${LAYER_LIMITS.modules}` }, file);
     }
   }
-  return Array.from(groups.values(), (group) =>
-    group.kind === 'plain' ? readPlain(group, file) : readRecurrent(group, file),
-  );
+  const layers = [...groups.values()].flatMap((group): Layer[] => {
+    try {
+      return [group.kind === 'plain' ? readPlain(group, file) : readRecurrent(group, file)];
+    } catch (error) {
+      refusals.tell(error);
+      return [];
+    }
+  });
+  refusals.end();
+  return layers;
 }
 
 /** Whether a tensor is a module's own, or of a module within it. */

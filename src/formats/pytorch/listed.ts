@@ -1,6 +1,7 @@
 import { type ErrorDetails, RivuletError } from '../../errors.js';
 import type { Tensor } from '../../graph/graph.js';
 import type { Layer, Step } from '../chain/layers.js';
+import type { OnRefusal } from '../refusals.js';
 import { ACTIVATIONS, type Architecture, type ArchitectureLayer, isActivation } from './architecture.js';
 import { type Role, rolesOf } from './chain.js';
 import { findLayers } from './layers.js';
@@ -15,8 +16,9 @@ export function stepsOf(
   architecture: Architecture & { layers: ArchitectureLayer[] },
   tensors: ReadonlyMap<string, Tensor>,
   file: string | undefined,
+  onRefusal?: OnRefusal,
 ): Step[] {
-  const reader = new StepReader(findLayers(tensors, architecture.ignore, file), file);
+  const reader = new StepReader(findLayers(tensors, architecture.ignore, file, onRefusal), file);
   const steps = reader.read(architecture.layers, 'architecture.layers');
   reader.end();
   return steps;

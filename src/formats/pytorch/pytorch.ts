@@ -3,6 +3,7 @@ import type { Graph } from '../../graph/graph.js';
 import { Fields } from '../fields.js';
 import type { JsonObject } from '../json.js';
 import { modelName } from '../names.js';
+import type { RefusalOptions } from '../refusals.js';
 import { type Architecture, readArchitecture } from './architecture.js';
 import { inferGraph } from './infer.js';
 import { tensorsOf } from './json.js';
@@ -11,7 +12,7 @@ import { readStateFile } from './state-dict.js';
 export { looksLikePyTorch } from './archive.js';
 export { readGuitarAmp } from './guitar-amp.js';
 
-export interface PyTorchOptions {
+export interface PyTorchOptions extends RefusalOptions {
   /** The graph's name; the file's without its ending unless given. */
   name?: string;
   /** What the weights leave open: an object, or its JSON. Goes before the file's own. */
@@ -40,9 +41,13 @@ export function readPyTorch(bytes: Uint8Array, file?: string, options: PyTorchOp
  * Reads a state dict that was written as JSON, `{name: tensor.tolist()}`, in the order of the module.
  * @throws RivuletError as {@link readPyTorch} does.
  */
-export function readPyTorchJson(json: JsonObject, file?: string, { architecture }: PyTorchOptions = {}): Graph {
+export function readPyTorchJson(
+  json: JsonObject,
+  file?: string,
+  { architecture, onRefusal }: PyTorchOptions = {},
+): Graph {
   const tensors = tensorsOf(new Fields(json, 'state_dict', file), file);
-  return inferGraph(tensors, { name: modelName(file), architecture, file });
+  return inferGraph(tensors, { name: modelName(file), architecture, file, onRefusal });
 }
 
 function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptions): Graph {
@@ -67,5 +72,6 @@ function read(bytes: Uint8Array, file: string | undefined, options: PyTorchOptio
     modules,
     metadata: Object.fromEntries(kept),
     file,
+    onRefusal: options.onRefusal,
   });
 }
