@@ -296,7 +296,7 @@ class Translator {
       [...wanted.map(({ value }) => value), ...states.pairs.map(({ output }) => output)],
       new Set(states.pairs.map(({ input }) => input)),
     );
-    for (const { refusal, op } of drafts) if (refusal && !this.tell(refusal, op)) throw refusal;
+    for (const { refusal, op } of drafts) if (refusal) this.tell(refusal, op);
     this.checkConsumed(drafts, states);
     nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts, this.file);
     for (const { initial } of states.pairs) if (initial) this.placeInitial(initial);

@@ -69,6 +69,8 @@ export type ArchitectureLayer =
       over: 'step' | 'sequence';
       eps?: number;
     }
+  /** A slope for all numbers, or one for each. */
+  | { type: 'PReLU'; prefix?: string }
   | {
       /** What comes in goes through the layers, and past them, and both are added. */
       type: 'Residual';
@@ -97,7 +99,7 @@ export const ACTIVATIONS: Readonly<Record<ActivationType, string>> = {
 
 const CELLS = ['LSTM', 'GRU', 'RNN', 'LSTMCell', 'GRUCell', 'RNNCell'];
 const NORMS = ['LayerNorm', 'BatchNorm1d', 'GroupNorm'];
-const WEIGHTED = ['Embedding', ...CELLS, 'Linear', 'Conv1d', ...NORMS];
+const WEIGHTED = ['Embedding', ...CELLS, 'Linear', 'Conv1d', 'PReLU', ...NORMS];
 const TYPES = [...WEIGHTED, 'Skip', ...Object.keys(ACTIVATIONS)];
 
 /** Steps that lie between two of a kernel's, and groups of a convolution. */

@@ -100,6 +100,9 @@ class StepReader {
     this.open.delete(role.layer);
     if (wanted.type === 'Conv1d' && typeof role.inputs === 'number') role.inputs *= wanted.groups ?? 1;
     const tensor = weightOf(role.layer).name;
+    // One slope is that of all numbers, however many there are.
+    const isShared = wanted.type === 'PReLU' && role.outputs === 1 && this.width !== undefined;
+    if (isShared) role.inputs = role.outputs = this.width!;
     const isFirst = this.given === undefined;
     this.given ??= role.inputs;
     if (role.inputs === 'tokens' ? !isFirst : this.width !== undefined && role.inputs !== this.width) {
@@ -123,6 +126,8 @@ class StepReader {
         hint: 'A module that is given [N, C, T] needs the whole sequence before its first output',
       });
     }
+    if (wanted.type === 'PReLU')
+      return { op: 'PReLU', name: role.layer.prefix || 'prelu', slope: weightOf(role.layer) };
     const step = stepOf(role);
     if (step.op === 'Conv1d' && wanted.type === 'Conv1d') {
       if (this.ended !== undefined) throw afterState(tensor, this.ended, file);
@@ -172,9 +177,11 @@ function choose(
   throw fail(`${where} has no weights`, { expected, found: listed(named.length > 0 ? named : layers) }, file);
 }
 
-/** An architecture may call an Embedding what does not look like one by its name, and a LayerNorm's weights a GroupNorm's. */
+/** An architecture may call an Embedding, a GroupNorm or a PReLU what does not look like one by itself. */
 function rolesFor(layer: Layer, type: string): Role[] {
-  if (type === 'GroupNorm') return layer.kind === 'vector' ? rolesOf(layer) : [];
+  if (type === 'GroupNorm' || type === 'PReLU') {
+    return layer.kind === 'vector' && !(type === 'PReLU' && layer.bias) ? rolesOf(layer) : [];
+  }
   const roles = rolesOf(layer).filter((role) => role.type === type);
   if (roles.length > 0 || layer.kind !== 'matrix' || layer.bias || type !== 'Linear') return roles;
   const [rows, columns] = layer.weight.shape;

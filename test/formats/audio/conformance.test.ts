@@ -59,4 +59,33 @@ describe.skipIf(!hasFiles)('RTNeural’s own models', () => {
     });
     expect(largest(found.subarray(skipped * width), turned)).toBeLessThan(1e-6);
   });
+
+  it('microtcn, a block of a temporal convolutional network in four files', async () => {
+    const parts = ['conv1', 'bn', 'relu', 'res'].flatMap((name) => {
+      const part = JSON.parse(readFileSync(`${FOLDER}models/microtcn/${name}.json`, 'utf8'));
+      return Object.entries(part).map(([key, value]) => [`${name}.${key}`, value] as const);
+    });
+    // The module's own `eps` is no tensor of PyTorch's state dicts.
+    const { 'bn.eps': eps, ...dict } = Object.fromEntries(parts) as Record<string, unknown>;
+    const architecture: Architecture = {
+      layers: [
+        {
+          type: 'Residual',
+          layers: [
+            { type: 'Conv1d', prefix: 'conv1', padding: 'causal', dilation: 10 },
+            { type: 'BatchNorm1d', prefix: 'bn', eps: Number(eps) },
+            { type: 'PReLU', prefix: 'relu' },
+          ],
+          shortcut: [{ type: 'Conv1d', prefix: 'res', padding: 'causal' }],
+        },
+      ],
+    };
+    const model = await loadModel(new TextEncoder().encode(JSON.stringify(dict)), { architecture });
+    const found = model.createStream().run(numbers('microtcn_x'));
+    // [32, T] there, without the 30 steps before the kernel is full.
+    const wanted = numbers('microtcn_y');
+    const steps = wanted.length / 32;
+    const turned = Array.from(wanted, (_, i) => wanted[(i % 32) * steps + Math.floor(i / 32)]);
+    expect(largest(found.subarray(30 * 32), turned)).toBeLessThan(1e-6);
+  });
 });
