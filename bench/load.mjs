@@ -1,5 +1,6 @@
 // npm run bench:load [-- --rounds=11] [--json=FILE]
-// From `import` to the first output of a model, in new processes, and the memory that they then hold.
+// From `import` to the first output of a model, in new processes, and the memory that they then hold: all that is resident,
+// and on Linux the part of it that is theirs alone (the rest are pages of Node's own program, which its processes share).
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,16 @@ const entry = new URL('../dist/index.js', import.meta.url).href;
 
 /** What the new process runs: `file` is absent for the one that does nothing. */
 const child = (file, inputs) => `
-  const bare = process.memoryUsage.rss();
+  const { readFileSync } = await import('node:fs');
+  const resident = () => process.memoryUsage.rss() / 2 ** 20;
+  const own = () => {
+    try {
+      return Number(/RssAnon:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
+    } catch {
+      return NaN;
+    }
+  };
+  const bare = [resident(), own()];
   const started = performance.now();
   let imported = started, loaded = started;
   if (${JSON.stringify(Boolean(file))}) {
@@ -33,7 +43,7 @@ const child = (file, inputs) => `
   const peak = process.resourceUsage().maxRSS / 1024;
   console.log(JSON.stringify({
     import: imported - started, load: loaded - imported, step: ended - loaded, total: ended - started,
-    memory: (process.memoryUsage.rss() - bare) / 2 ** 20, peak,
+    memory: resident() - bare[0], own: own() - bare[1], peak,
   }));`;
 
 function launch(file, inputs) {
@@ -74,7 +84,8 @@ try {
     console.log(
       `  ${r.name.padEnd(18)}${(r.bytes / 2 ** 20).toFixed(2)} MB file  ${total} [${low}, ${high}]` +
         ` (import ${parts[0]}, load ${parts[1]}, step ${parts[2]})` +
-        `  memory ${(r.memory - results[0].memory).toFixed(1)}, at its peak ${(r.peak - results[0].peak).toFixed(1)}`,
+        `  memory ${(r.memory - results[0].memory).toFixed(1)}, at its peak ${(r.peak - results[0].peak).toFixed(1)}` +
+        (Number.isNaN(r.own) ? '' : `, its own ${(r.own - results[0].own).toFixed(1)}`),
     );
   }
   keep(options.json, machine(), results);

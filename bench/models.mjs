@@ -1,8 +1,10 @@
-// npm run bench:models -- --silero=FILE --dtln=FOLDER [--rounds=15] [--peers=onnxruntime-web]
-// Whole models of others, a step at a time as they are used, beside onnxruntime (npm ci --prefix bench/peers). Silero VAD:
+// npm run bench:models [-- --silero=FILE --dtln=FOLDER --rounds=15 --peers=onnxruntime-web]
+// Whole models, a step at a time as they are used: those that ship, and an amplifier of 40 units as players train it (of
+// random weights), a sample of 48 kHz a step. Given their files, models of others too, beside onnxruntime (npm ci --prefix
+// bench/peers). Silero VAD:
 // silero_vad_16k_op15.onnx, 32 ms of sound at 16 kHz a step. DTLN: model_1.onnx and model_2.onnx, 8 ms a step each.
 // Outputs of both are compared for 50 steps before they are timed.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadModel } from '../dist/index.js';
@@ -85,6 +87,42 @@ async function openPeer({ file, input, shape, beside, state: [before, after, sta
   };
 }
 
+/** Prints a step's time, and how many times faster it is than what it follows, where that is given, in microseconds. */
+async function timeAlone(model, name, period) {
+  const [{ size, type }] = model.inputs;
+  const random = uniform(7);
+  const inputs = Array.from({ length: STEPS }, (_, i) => (type === 'float32' ? random(size, 0.1) : i % 8));
+  const stream = model.createStream();
+  const run = (count) => {
+    for (let i = 0; i < count; i++) sink += stream.step(inputs[i % STEPS])[0];
+  };
+  const [{ median, low, high }] = (await measure([{ name, run }], { rounds: Number(options.rounds) })).values();
+  const times = period ? `  ${(period / median).toFixed(1)} times real time` : '';
+  console.log(`${name.padEnd(38)}${[median, low, high].map((time) => time.toPrecision(3)).join(' ')}${times}`);
+}
+
+/** A file as Automated-GuitarAmpModelling writes it. */
+function amplifierFile(hidden) {
+  const random = uniform(3);
+  const matrix = (rows, columns) => Array.from({ length: rows }, () => [...random(columns, 0.2)]);
+  return new TextEncoder().encode(
+    JSON.stringify({
+      model_data: {
+        ...{ model: 'SimpleRNN', unit_type: 'LSTM', skip: 1, num_layers: 1, bias_fl: true },
+        ...{ input_size: 1, output_size: 1, hidden_size: hidden },
+      },
+      state_dict: {
+        'rec.weight_ih_l0': matrix(4 * hidden, 1),
+        'rec.weight_hh_l0': matrix(4 * hidden, hidden),
+        'rec.bias_ih_l0': [...random(4 * hidden, 0.2)],
+        'rec.bias_hh_l0': [...random(4 * hidden, 0.2)],
+        'lin.weight': matrix(1, hidden),
+        'lin.bias': [...random(1, 0.2)],
+      },
+    }),
+  );
+}
+
 /** Throws where two runtimes do not agree over the first steps. */
 async function compare([first, ...others], inputs) {
   for (const x of inputs.slice(0, STEPS)) {
@@ -103,6 +141,16 @@ async function compare([first, ...others], inputs) {
 const host = machine();
 console.log(`${host.cpu}, ${host.system}, Node ${host.node} (V8 ${host.v8}), rivulet ${host.rivulet}`);
 console.log(`microseconds a step of one stream: median [quartiles] of ${options.rounds} rounds, one thread each\n`);
+const SAMPLE = 1e6 / 48_000;
+const amplifier = await loadModel(amplifierFile(40), { name: 'an amplifier, LSTM (1, 40), 48 kHz' });
+await timeAlone(amplifier, amplifier.name, SAMPLE);
+const folder = new URL('../models/', import.meta.url);
+for (const { name } of readdirSync(folder, { withFileTypes: true })) {
+  const file = new URL(`${name}/model.safetensors`, folder);
+  const model = await loadModel(file).catch((error) => (error.code === 'IO' ? undefined : Promise.reject(error)));
+  if (model) await timeAlone(model, `models/${name}`);
+}
+console.log('');
 for (const one of cases) {
   const random = uniform(7);
   const size = one.shape.reduce((a, b) => a * b);
