@@ -31,10 +31,15 @@ export class Refusals {
   }
 }
 
-/** The operator of a refused node, in the graph: the planner may have one of the node's own name. */
-export const refusedOperator = (op: string): string => `refused ${op}`;
+const REFUSED = 'refused ';
 
-export const isRefusedOperator = (op: string): boolean => op.startsWith(refusedOperator(''));
+/** The operator of a refused node, in the graph: the planner may have one of the node's own name. */
+export const refusedOperator = (op: string): string => REFUSED + op;
+
+export const isRefusedOperator = (op: string): boolean => op.startsWith(REFUSED);
+
+/** The operator that was refused. */
+export const operatorRefused = (op: string): string => op.slice(REFUSED.length);
 
 /** Whether a file is sound, but holds what is not implemented. */
 export const isRefusal = (error: unknown): error is RivuletError =>

@@ -62,21 +62,36 @@ function expectTrue(node: NodeContext, condition: Value): void {
   throw node.unsupported('its condition is computed', 'a condition that is always true', condition.name);
 }
 
-/** Operators that make nothing else of the number of a turn. */
-const SAME_TURN: ReadonlySet<string> = new Set(['Identity', 'Cast', 'Unsqueeze', 'Squeeze', 'Reshape']);
+/** The rank of what operators make of the number of a turn that leave it what it is; undefined for others. */
+function rankAfter(node: NodeContext, turn: Value): number | undefined {
+  const rank = turn.shape!.length;
+  switch (node.node.op) {
+    case 'Identity':
+    case 'Cast':
+      return rank;
+    case 'Unsqueeze':
+      return rank + (node.integers('axes') ?? node.numbers(1) ?? []).length;
+    case 'Squeeze':
+      return 0;
+    case 'Reshape':
+      return node.find(1)?.items?.length;
+    default:
+      return undefined;
+  }
+}
 
 /** A node that reads the number of the turn: it finds the step of a sequence, and is refused otherwise. False for any other. */
 export function atTurn(node: NodeContext): boolean {
-  const { op, outputs } = node.node;
   const at = node.inputs().findIndex((input) => input?.turn !== undefined);
   if (at < 0) return false;
   const turn = node.input(at);
-  if (at === 0 && SAME_TURN.has(op)) {
-    const rank = { Unsqueeze: 1, Squeeze: 0, Reshape: node.find(1)?.items?.length }[op] ?? turn.shape!.length;
-    node.builder.define(outputs[0], { ...turn, name: outputs[0], shape: rank === 0 ? [] : [1] });
+  const rank = at === 0 ? rankAfter(node, turn) : undefined;
+  if (rank !== undefined && rank <= 1) {
+    const [output] = node.node.outputs;
+    node.builder.define(output, { ...turn, name: output, shape: rank === 0 ? [] : [1] });
     return true;
   }
-  if (at !== 1 || op !== 'Gather') {
+  if (at !== 1 || node.node.op !== 'Gather') {
     throw node.unsupported('the number of a turn is computed with', 'an index of sequences alone', turn.name);
   }
   const x = node.input(0);

@@ -12,6 +12,7 @@ import {
   showLengths,
   unify,
 } from '../lengths.js';
+import { refusedOperator } from '../refusals.js';
 import { type MoveOf, type NodeContext, type Value, VIEW } from './builder.js';
 import { concatenated, gathered, sliced, transposed } from './moves.js';
 import { integersOf } from './tensors.js';
@@ -448,7 +449,7 @@ function lastStep(node: NodeContext, x: Value, axis: number, keepAxis: boolean):
 /** A selection of steps, of which no more than its shape can be known. */
 function refuseTimeCut(node: NodeContext, x: Value, shape: Length[]): void {
   const part = node.give(0, { type: x.type, shape, whole: x.whole });
-  node.emit(`refused ${node.node.op}`, [x], [part], {}, { refusal: timeCut(node, x.shape!) });
+  node.emit(refusedOperator(node.node.op), [x], [part], {}, { refusal: timeCut(node, x.shape!) });
 }
 
 export function timeCut(node: NodeContext, shape: readonly Length[]) {

@@ -4,7 +4,14 @@ import { BATCH, type DataType, type Dim, type Graph, type GraphNode, type Tensor
 import { toFloat32 } from '../../graph/tensor.js';
 import { floatTensor, integerTensor } from '../constants.js';
 import { Axis, type Length, numberOf, resolve, showLengths } from '../lengths.js';
-import { isRefusal, isRefusedOperator, type RefusalOptions, Refusals, refusedOperator } from '../refusals.js';
+import {
+  isRefusal,
+  isRefusedOperator,
+  operatorRefused,
+  type RefusalOptions,
+  Refusals,
+  refusedOperator,
+} from '../refusals.js';
 import { nameAxes } from './axis-names.js';
 import { Builder, type Draft, NodeContext, unknownOperator, type Value } from './builder.js';
 import { cell, type InitialState } from './cell-operators.js';
@@ -296,7 +303,7 @@ class Translator {
       [...wanted.map(({ value }) => value), ...states.pairs.map(({ output }) => output)],
       new Set(states.pairs.map(({ input }) => input)),
     );
-    for (const { refusal, op } of drafts) if (refusal) this.tell(refusal, op);
+    for (const { refusal, op } of drafts) if (refusal) this.tell(refusal, operatorRefused(op));
     this.checkConsumed(drafts, states);
     nameAxes([...inputs.map(({ value }) => value), ...states.pairs.map(({ input }) => input)], drafts, this.file);
     for (const { initial } of states.pairs) if (initial) this.placeInitial(initial);

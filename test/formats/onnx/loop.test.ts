@@ -208,6 +208,19 @@ describe('Loop', () => {
       /Sub: the number of a turn is computed with/,
     ],
     [
+      'a turn found by a table of its number',
+      {
+        body: [
+          node('Unsqueeze', ['turn', 'zeros'], 'list'),
+          node('Unsqueeze', ['list', 'zeros'], 'table'),
+          node('Gather', ['x', 'table'], 'now'),
+          ...BODY.slice(1),
+        ],
+        spec: { weights: [...leaky().weights, tensor('zeros', [1], [0n])] },
+      },
+      /Unsqueeze: the number of a turn is computed with/,
+    ],
+    [
       'a step that sees the whole sequence',
       { body: [node('Add', ['state', 'x'], 'now'), ...BODY.slice(1)] },
       /a step reads a whole sequence/,
