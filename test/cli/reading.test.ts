@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readNpy, writeNpy } from '../../src/io/npy.js';
+import { CONFORMANCE, hasConformance } from '../formats/onnx/conformance.js';
 import { model, node, subgraph, tensor, value } from '../formats/onnx/writer.js';
+import { largestDifference } from '../support/fixtures.js';
 import { rivulet } from './harness.js';
 
 const INT64 = 7;
@@ -69,6 +73,25 @@ describe('what a file leaves open, on the command line', () => {
         expect(stdout).toContain(`--${option} `);
       }
     }
+  });
+
+  it.skipIf(!hasConformance)('has Silero run and converted, of both rates in one file', async () => {
+    const [vad, told] = [`${CONFORMANCE}silero/silero_vad.onnx`, ['--constant', 'sr=16000', '--shape', 'input=N,576']];
+    const numbers = (name: string) => readNpy(readFileSync(`${CONFORMANCE}silero/test16k.${name}.npy`)).data;
+    const [sound, expected] = [numbers('input_f32') as Float32Array, numbers('v62_prob') as Float32Array];
+    const steps = 200;
+    // 64 samples of the chunk before stand before each chunk's own 512.
+    const chunks = Float32Array.from({ length: steps * 576 }, (_, i) => {
+      return sound[Math.floor(i / 576) * 512 + (i % 576) - 64] ?? 0;
+    });
+    await writeFile(at('chunks.npy'), writeNpy(chunks, [steps, 576]));
+    const run = await rivulet(['run', vad, at('chunks.npy'), ...told]);
+    const found = run.stdout.trim().split('\n').map(Number);
+    expect(largestDifference(found, expected.subarray(0, steps))).toBeLessThan(1e-5);
+    await writeFile(at('two.npy'), writeNpy(chunks.subarray(576 * 50, 576 * 52), [2, 576]));
+    const argv = ['convert', vad, '--output', at('vad.safetensors'), '--input', `input=${at('two.npy')}`, ...told];
+    expect(await rivulet(argv)).toMatchObject({ code: 0, stdout: expect.stringMatching(/ in 2 numbers/) });
+    expect((await rivulet(['run', at('vad.safetensors'), at('chunks.npy')])).stdout).toBe(run.stdout);
   });
 
   it.each<[string, string[], string]>([
