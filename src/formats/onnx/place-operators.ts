@@ -91,6 +91,12 @@ export function scatterElements(node: NodeContext): void {
   if (at < 0 || at >= length) {
     throw node.error('INVALID_GRAPH', 'ScatterElements: an index is out of range', { found: `${place}` });
   }
+  if (updates.shape && updates.shape.length !== shape.length) {
+    throw node.error('INVALID_GRAPH', 'ScatterElements: the updates do not fit', {
+      expected: showLengths(indices.shape),
+      found: showLengths(updates.shape),
+    });
+  }
   for (const [a, one] of shape.entries()) if (a !== axis && updates.shape) unify(one, updates.shape[a]);
   const perm = [axis, ...shape.map((_, a) => a).filter((a) => a !== axis)];
   const index = node.builder.constant(integerTensor(node.builder.fresh(`${node.name}.index`), [at], [1, 1]));

@@ -52,6 +52,10 @@ function slide(
   });
 }
 
+/** Whether an image and the weights of its windows have channels, and axes behind them. */
+const isWindowed = (image: readonly Length[], { shape }: Value): boolean =>
+  image.length > 2 && shape?.length === image.length;
+
 /** Conv. Zeros that a Pad puts around the image alone become its own. */
 export function conv(node: NodeContext): void {
   const all = node.rest();
@@ -59,7 +63,7 @@ export function conv(node: NodeContext): void {
   let x = node.input(0);
   const kernel = weight.shape?.slice(2).map(numberOf);
   let { shape } = x;
-  if (shape && kernel?.every((length) => length !== undefined)) {
+  if (shape && isWindowed(shape, weight) && kernel?.every((length) => length !== undefined)) {
     const count = kernel.length;
     const around = x.padded;
     if (around?.before.slice(0, 2).every((one) => one === 0) && around.after.slice(0, 2).every((one) => one === 0)) {
@@ -83,7 +87,7 @@ export function convTranspose(node: NodeContext): void {
   const [x, weight] = [node.input(0), node.input(1)];
   const kernel = weight.shape?.slice(2).map(numberOf);
   let shape: Length[] | undefined;
-  if (x.shape && kernel?.every((length) => length !== undefined)) {
+  if (x.shape && isWindowed(x.shape, weight) && kernel?.every((length) => length !== undefined)) {
     const count = kernel.length;
     const lengths = x.shape.slice(1).map((length) => pin(length) ?? Number.NaN);
     const strides = numbersOf(all, 'strides', count, 1);
@@ -221,7 +225,10 @@ export const shaped =
   (pinned: (rank: number) => number[], type?: DataType) =>
   (node: NodeContext): void => {
     const x = node.input(0);
-    for (const axis of x.shape ? pinned(x.shape.length) : []) pin(x.shape![axis]);
+    for (const length of x.shape ? pinned(x.shape.length).map((axis) => x.shape![axis]) : []) {
+      // The planner says what rank the operator takes.
+      if (length !== undefined) pin(length);
+    }
     node.emit(node.node.op, node.inputs(), [node.give(0, { type: type ?? x.type, shape: x.shape })], node.rest());
   };
 
@@ -354,7 +361,7 @@ export function stft(node: NodeContext): void {
   const all = node.rest();
   const step = node.numbers(1)?.[0];
   const window = node.find(2)?.shape;
-  const length = node.has(3) ? node.numbers(3)?.[0] : window && pin(window[0]);
+  const length = node.has(3) ? node.numbers(3)?.[0] : window?.length === 1 ? pin(window[0]) : undefined;
   let shape: Length[] | undefined;
   if (x.shape?.length === 3 && step && length) {
     const size = pin(x.shape[1]);

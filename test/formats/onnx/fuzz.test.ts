@@ -6,7 +6,18 @@ import { CAMPAIGN_TIMEOUT, runCampaign, runFiles, type Seed } from '../../suppor
 import { mutateJson } from '../../support/fuzz/json.js';
 import { mutateProtobuf } from '../../support/fuzz/protobuf.js';
 import type { Random } from '../../support/fuzz/random.js';
-import { integer, type ModelSpec, message, model, type NodeSpec, subgraph, tensor, text, value } from './writer.js';
+import {
+  integer,
+  type ModelSpec,
+  message,
+  model,
+  type NodeSpec,
+  node,
+  subgraph,
+  tensor,
+  text,
+  value,
+} from './writer.js';
 
 const SEEDS = [
   'tagger-trace',
@@ -25,6 +36,12 @@ const files: Seed[] = SEEDS.map((name) => ({
   bytes: new Uint8Array(readFileSync(fileURLToPath(new URL(`./fixtures/${name}.onnx`, import.meta.url)))),
 }));
 
+const scalar = (name: string, one: bigint) => [
+  integer(2, 7),
+  text(8, name),
+  message(9, new Uint8Array(BigInt64Array.of(one).buffer)),
+];
+
 /** A Scan behind an If on a fixed input, with weights in another file: all that a file may ask of its surroundings. */
 const controlled: Seed = {
   bytes: model({
@@ -32,7 +49,7 @@ const controlled: Seed = {
     outputs: [value('y', ['batch', 'time', 2]), value('next', ['batch', 2])],
     weights: [
       tensor('start', [1, 2], [4, 8]),
-      [integer(2, 7), text(8, 'high'), message(9, new Uint8Array(BigInt64Array.of(16_000n).buffer))],
+      scalar('high', 16_000n),
       [
         ...[integer(1, 2), integer(2, 1), text(8, 'gain')],
         ...[message(13, text(1, 'location'), text(2, 'gain.bin')), message(13, text(1, 'offset'), text(2, '4'))],
@@ -75,7 +92,53 @@ const controlled: Seed = {
     files: { 'gain.bin': new Uint8Array(Float32Array.of(1, 2, 3).buffer) },
   },
 };
-const seeds = [...files, controlled, controlled];
+/** Ones, of weights that any number does for. */
+const ones = (name: string, shape: number[]) => tensor(name, shape, Array(shape.reduce((a, b) => a * b, 1)).fill(1));
+
+/** What stands around cells: whatever shape an operator is given must be a model or a refusal. */
+const around: Seed = {
+  bytes: model({
+    inputs: [value('x', ['batch', 4, 6])],
+    outputs: ['y', 'spectrum', 'scattered'].map((name) => value(name, undefined)),
+    weights: [
+      ...[ones('w', [4, 2, 3]), ones('t', [4, 2, 2]), ones('four', [4]), ones('six', [6])],
+      ...[tensor('pads', [6], [0n, 0n, 1n, 0n, 0n, 1n]), tensor('times', [3], [1n, 1n, 2n])],
+      ...[tensor('pair', [2, 2], [0n, 1n, 1n, 0n]), tensor('sizes', [2], [4n, 2n]), tensor('three', [1], [3n])],
+      ...[scalar('second', 1n), scalar('depth', 16n), tensor('values', [2], [0, 1]), tensor('half', [], [0.5])],
+    ],
+    nodes: [
+      node('Pad', ['x', 'pads'], 'padded'),
+      node('Conv', ['padded', 'w', 'four'], 'a', { group: 2, kernel_shape: [3] }),
+      node('BatchNormalization', ['a', 'four', 'four', 'four', 'four'], 'b'),
+      node('InstanceNormalization', ['b', 'four', 'four'], 'c'),
+      node('LayerNormalization', ['c', 'six', 'six'], 'd', { axis: -1 }),
+      node('MaxPool', ['d'], 'e', { kernel_shape: [2], strides: [2] }),
+      node('ConvTranspose', ['e', 't'], 'f', { group: 2, strides: [2] }),
+      node('PRelu', ['f', 'six'], 'g'),
+      node('Einsum', ['g', 'x'], 'h', { equation: 'bij,bkj->bik' }),
+      node('Trilu', ['h'], 'i'),
+      node('Softmax', ['i'], 'j', { axis: 1 }),
+      node('Transpose', ['x'], 'turned', { perm: [0, 2, 1] }),
+      node('Split', ['turned', 'sizes'], ['k', 'l'], { axis: 1 }),
+      node('CumSum', ['l', 'second'], 'm'),
+      node('Tile', ['m', 'times'], 'n'),
+      node('ReduceMean', ['n'], 'o', { axes: [1, 2], keepdims: 1 }),
+      node('Mul', ['k', 'o'], 'p'),
+      node('Greater', ['p', 'half'], 'q'),
+      node('Where', ['q', 'p', 'j'], 'r'),
+      node('Flatten', ['r'], 's'),
+      node('ArgMax', ['s'], 'choice', { axis: 1, keepdims: 0 }),
+      node('OneHot', ['choice', 'depth', 'values'], 'u'),
+      node('Concat', ['s', 'u'], 'y', { axis: 1 }),
+      node('Unsqueeze', ['x', 'three'], 'v'),
+      node('DFT', ['v'], 'spectrum', { axis: 1, onesided: 1 }),
+      node('Transpose', ['x'], 'first', { perm: [1, 2, 0] }),
+      node('GatherND', ['first', 'pair'], 'updates'),
+      node('ScatterND', ['first', 'pair', 'updates'], 'scattered', { reduction: 'add' }),
+    ],
+  }),
+};
+const seeds = [...files, controlled, controlled, around];
 
 /** What is beside the file: other numbers, names and shapes. */
 function mutateOptions(options: Record<string, unknown>, random: Random): Record<string, unknown> {
