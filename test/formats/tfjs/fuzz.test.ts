@@ -93,7 +93,7 @@ describe('hostile files', () => {
   it(
     'TensorFlow.js graph models',
     async () => {
-      const names = ['lstm-while', 'lstm', 'gru', 'scan', 'states', 'tokens', 'unrolled'];
+      const names = ['small-while', 'small-frames', 'small-scan', 'small-rows'];
       const report = await runCampaign({
         name: 'tfjs-graph',
         seeds: names.map(graphModel),
