@@ -63,7 +63,8 @@ export class Scope {
   }
 
   /** The content of a value that is a constant; undefined where it is computed. */
-  constant(ref: Ref): Tensor | undefined {
+  constant(ref: Ref | undefined): Tensor | undefined {
+    if (ref === undefined) return undefined;
     const place = this.settle(ref);
     const node = place.scope.find(place.ref);
     return node?.op === 'Const' ? place.scope.weight(node) : undefined;
@@ -71,7 +72,7 @@ export class Scope {
 
   /** The integers of a constant; undefined where the value is computed, or of another type. */
   integers(ref: Ref | undefined): number[] | undefined {
-    const tensor = ref === undefined ? undefined : this.constant(ref);
+    const tensor = this.constant(ref);
     return tensor && isIntegral(tensor.type) ? toIntegers(tensor) : undefined;
   }
 
