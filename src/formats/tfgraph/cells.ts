@@ -21,14 +21,8 @@ export interface Cell {
   readonly states: readonly State[];
 }
 
-/** Functions that ONNX's cells know too, by TensorFlow's names. */
-const ACTIVATIONS: Readonly<Record<string, string>> = {
-  Sigmoid: 'Sigmoid',
-  Tanh: 'Tanh',
-  Relu: 'Relu',
-  Softsign: 'Softsign',
-  Softplus: 'Softplus',
-};
+/** Functions that ONNX's cells know too, under the same names. */
+const ACTIVATIONS: ReadonlySet<string> = new Set(['Sigmoid', 'Tanh', 'Relu', 'Softsign', 'Softplus']);
 
 /** The cell that a loop is; undefined where it is none of these exactly. */
 export function cellOf(loop: TimeLoop, reader: LinearReader): Cell | undefined {
@@ -154,8 +148,10 @@ class Matcher {
   private activation({ scope, ref }: Place): [string, Place] | undefined {
     const place = scope.settle(ref);
     const node = place.scope.find(place.ref);
-    const name = node && Object.hasOwn(ACTIVATIONS, node.op) ? ACTIVATIONS[node.op] : undefined;
-    return name === undefined || place.scope !== this.scope ? undefined : [name, this.at(node!.inputs[0])];
+    const known = node !== undefined && place.scope === this.scope && ACTIVATIONS.has(node.op);
+    if (!known) return undefined;
+    this.scope.checkAttributes(node);
+    return [node.op, this.at(node.inputs[0])];
   }
 
   /** The two factors of a product, in either order. */
@@ -178,6 +174,7 @@ class Matcher {
     const place = scope.settle(ref);
     const node = place.scope === this.scope ? place.scope.find(place.ref) : undefined;
     if (!node || !ops.includes(node.op) || node.inputs.length !== 2) return undefined;
+    this.scope.checkAttributes(node);
     return [this.at(node.inputs[0]), this.at(node.inputs[1])];
   }
 

@@ -27,7 +27,7 @@ export class Constants {
       const tensor = scope.weight(node);
       return isIntegral(tensor.type) ? undefined : { shape: tensor.shape, data: toFloat32(tensor) };
     }
-    const value = PARTS[node.op];
+    const value = PARTS.get(node.op);
     const source = value === undefined ? undefined : node.inputs[value];
     const x = source === undefined ? undefined : this.read({ scope, ref: source }, depth + 1);
     return x && this.part(scope, node, outputOf(ref), x);
@@ -35,6 +35,7 @@ export class Constants {
 
   /** What a node that takes a value apart, or changes its shape, makes of it. */
   private part(scope: Scope, node: NodeDef, output: number, x: Dense): Dense | undefined {
+    scope.checkAttributes(node, 'num_split', 'axis', 'num', 'squeeze_dims');
     const attributes = scope.attributes(node);
     const rank = x.shape.length;
     const at = (axis: number) => (axis < 0 ? axis + rank : axis);
@@ -82,4 +83,8 @@ export class Constants {
 }
 
 /** Operators that give a part of a value, or all of it in another shape: which input that is. */
-const PARTS: Readonly<Record<string, number>> = { Split: 1, Unpack: 0, Squeeze: 0 };
+const PARTS: ReadonlyMap<string, number> = new Map([
+  ['Split', 1],
+  ['Unpack', 0],
+  ['Squeeze', 0],
+]);

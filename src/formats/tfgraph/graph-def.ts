@@ -7,11 +7,9 @@ import { unfused } from './fused.js';
 import { type FunctionDef, type GraphDef, type NodeDef, type Nodes, type Ref, refOf } from './node-def.js';
 
 /** The names of outputs of operators that have several; in a function an output is called by its name. */
-const OUTPUTS: Readonly<Record<string, readonly string[]>> = {
-  FusedBatchNorm: ['y'],
-  FusedBatchNormV2: ['y'],
-  FusedBatchNormV3: ['y'],
-};
+const OUTPUTS: ReadonlyMap<string, readonly string[]> = new Map(
+  ['FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3'].map((op) => [op, ['y']]),
+);
 
 /** What a node or function may have besides what is read. */
 const IDLE = ['device', 'experimentalDebugInfo', 'experimentalType'];
@@ -78,7 +76,7 @@ class GraphReader {
       throw fields.wrong('input', `at most ${GRAPH_LIMITS.edges} inputs`, inputs.length);
     }
     const data = inputs.filter((input) => !input.startsWith('^')).map((input) => this.ref(input, operators, name));
-    const least = Object.hasOwn(LEAST_INPUTS, op) ? LEAST_INPUTS[op] : 0;
+    const least = LEAST_INPUTS.get(op) ?? 0;
     if (data.length < least) {
       throw new RivuletError('INVALID_GRAPH', `${op}: an input is missing`, {
         file: this.file,
@@ -102,7 +100,7 @@ class GraphReader {
         found: JSON.stringify(text.slice(0, 100)),
       });
     }
-    const outputs = rest.length === 2 ? (OUTPUTS[operators.get(name) ?? ''] ?? []) : [];
+    const outputs = rest.length === 2 ? (OUTPUTS.get(operators.get(name) ?? '') ?? []) : [];
     // What lies behind the outputs that are known is read by nobody here.
     const first = outputs.length === 0 ? 0 : outputs.indexOf(rest[0]);
     return refOf(name, (first < 0 ? GRAPH_LIMITS.edges : first) + Number(index));

@@ -17,8 +17,9 @@ export interface Linear {
   readonly rest: readonly Place[];
 }
 
-/** Sums within sums. */
+/** Sums within sums, and parts of one sum: more than a gate has. */
 const MAX_DEPTH = 64;
+const MAX_PARTS = 16;
 
 /**
  * Reads values as sums of products with constant matrices, which is what is inside the gates of a cell, in whichever way a
@@ -48,6 +49,7 @@ export class LinearReader {
     }
     const node = scope.find(ref);
     if (node && SUMS.has(node.op)) {
+      scope.checkAttributes(node, 'data_format');
       return sumOf(node.inputs.map((input) => this.read({ scope, ref: input }, depth)));
     }
     const found = node?.op === 'MatMul' ? this.product(scope, node) : node && this.columns(scope, node, ref, depth);
@@ -55,6 +57,7 @@ export class LinearReader {
   }
 
   private product(scope: Scope, node: NodeDef): Linear | undefined {
+    scope.checkAttributes(node, 'transpose_a', 'transpose_b');
     const attributes = scope.attributes(node);
     const [left, right] = node.inputs;
     const factor = node.inputs.length === 2 ? this.constants.read({ scope, ref: right }) : undefined;
@@ -65,16 +68,16 @@ export class LinearReader {
 
   /** A part of the columns of a sum. */
   private columns(scope: Scope, node: NodeDef, ref: Ref, depth: number): Linear | undefined {
-    const input = VALUES[node.op];
+    const input = VALUES.get(node.op);
     const value = input === undefined ? undefined : node.inputs[input];
     const whole = value === undefined ? undefined : this.read({ scope, ref: value }, depth);
     const width = whole?.products[0]?.matrix.shape[1];
     if (!whole || width === undefined || whole.rest.length > 0) return undefined;
     const range = rangeOf(scope, node, outputOf(ref), width);
+    const { bias } = whole;
     const fits = whole.products.every(({ matrix }) => matrix.shape[1] === width);
-    if (!range || !fits) return undefined;
+    if (!range || !fits || ![1, width].includes(bias?.data.length ?? 1)) return undefined;
     const [start, end] = range;
-    const bias = whole.bias;
     return {
       products: whole.products.map(({ input, matrix }) => ({
         input,
@@ -89,10 +92,18 @@ export class LinearReader {
 const SUMS: ReadonlySet<string> = new Set(['Add', 'AddV2', 'AddN', 'BiasAdd']);
 
 /** Operators that give some columns of a value: which input that is. */
-const VALUES: Readonly<Record<string, number>> = { Split: 1, StridedSlice: 0, SplitV: 0 };
+const VALUES: ReadonlyMap<string, number> = new Map([
+  ['Split', 1],
+  ['StridedSlice', 0],
+  ['SplitV', 0],
+]);
+
+/** What of a StridedSlice says how its bounds are meant. */
+const MASKS = ['begin_mask', 'end_mask', 'shrink_axis_mask', 'new_axis_mask', 'ellipsis_mask'];
 
 /** Which columns of `width` an output holds, from where to where; undefined where they are none of [N, width]. */
 function rangeOf(scope: Scope, node: NodeDef, output: number, width: number): [number, number] | undefined {
+  scope.checkAttributes(node, 'num_split', ...MASKS);
   const attributes = scope.attributes(node);
   const isLast = (axis: number | undefined) => axis === 1 || axis === -1;
   if (node.op === 'Split') {
@@ -128,7 +139,8 @@ function sumOf(parts: readonly (Linear | undefined)[]): Linear | undefined {
     bias = both;
   }
   const known = parts as readonly Linear[];
-  return { products: known.flatMap(({ products }) => products), bias, rest: known.flatMap(({ rest }) => rest) };
+  const [products, rest] = [known.flatMap(({ products }) => products), known.flatMap(({ rest }) => rest)];
+  return products.length + rest.length <= MAX_PARTS ? { products, bias, rest } : undefined;
 }
 
 /** The sum of two biases, of which one may be one number for all columns. */

@@ -1,5 +1,5 @@
 import { RivuletError } from '../../errors.js';
-import { type GraphDef, type NodeDef, nodeOf, outputOf, type Ref, refOf } from './node-def.js';
+import { type GraphDef, type NodeDef, type Nodes, nodeOf, outputOf, type Ref, refOf } from './node-def.js';
 import { type Place, Scope, samePlace } from './scope.js';
 
 /**
@@ -94,17 +94,13 @@ export class Loops {
       next: body.outputs[i],
     }));
     const { weights, file } = scope;
-    const inner = (nodes: Scope['nodes'], key: 'condition' | 'body') => {
-      const within = new Scope(nodes, weights, file, `${node.name}/${key === 'body' ? '' : 'cond/'}`);
-      return (fixed: readonly LoopVariable[]) =>
-        new Scope(nodes, weights, file, within.prefix, new Map(fixed.map((one) => [one[key], one.initial])));
-    };
+    const inner = (nodes: Nodes, links: [Ref, Place][]) =>
+      new Scope(nodes, weights, file, `${node.name}/`, new Map(links));
     return fixInvariants(
       node.name,
       variables,
-      new Scope(body.nodes, weights, file),
-      inner(body.nodes, 'body'),
-      (fixed) => ({ scope: inner(condition.nodes, 'condition')(fixed), ref: condition.outputs[0] }),
+      (links) => inner(body.nodes, links),
+      (links) => ({ scope: inner(condition.nodes, links), ref: condition.outputs[0] }),
     );
   }
 
@@ -134,6 +130,12 @@ interface Frame {
   readonly condition: Ref;
 }
 
+function push(lists: Map<string, NodeDef[]>, key: string, node: NodeDef): void {
+  const list = lists.get(key);
+  if (list) list.push(node);
+  else lists.set(key, [node]);
+}
+
 /** Every loop of a graph, by the name of its frame. */
 function findFrames(scope: Scope): ReadonlyMap<string, Frame> {
   const readers = new Map<string, NodeDef[]>();
@@ -141,10 +143,12 @@ function findFrames(scope: Scope): ReadonlyMap<string, Frame> {
   for (const node of scope.nodes.values()) {
     if (node.op === 'Enter') {
       const name = scope.attributes(node).text('frame_name') ?? '';
-      enters.set(name, [...(enters.get(name) ?? []), node]);
+      scope.checkAttributes(node, 'frame_name', 'is_constant');
+      push(enters, name, node);
     }
     if (['Merge', 'Switch', 'Exit', 'NextIteration'].includes(node.op)) {
-      for (const ref of node.inputs) readers.set(nodeOf(ref), [...(readers.get(nodeOf(ref)) ?? []), node]);
+      scope.checkAttributes(node);
+      for (const ref of node.inputs) push(readers, nodeOf(ref), node);
     }
   }
   const frames = new Map<string, Frame>();
@@ -191,27 +195,22 @@ function framed(scope: Scope, name: string, frame: Frame): Loop {
     next: next.inputs[0],
   }));
   const constants = frame.constants.map((enter): [Ref, Place] => [refOf(enter.name), outside(enter)]);
-  const inner = (links: readonly (readonly [Ref, Place])[]) =>
+  const inner = (links: [Ref, Place][]) =>
     new Scope(scope.nodes, scope.weights, scope.file, scope.prefix, new Map([...constants, ...links]));
-  return fixInvariants(
-    name,
-    variables,
-    inner([]),
-    (fixed) => inner(fixed.map(({ body, initial }) => [body, initial])),
-    (fixed) => ({ scope: inner(fixed.map(({ condition, initial }) => [condition, initial])), ref: frame.condition }),
-  );
+  return fixInvariants(name, variables, inner, (links) => ({ scope: inner(links), ref: frame.condition }));
 }
 
 /** A loop in whose scopes the variables that never change are what they begin with. */
 function fixInvariants(
   name: string,
   variables: readonly LoopVariable[],
-  unfixed: Scope,
-  body: (fixed: readonly LoopVariable[]) => Scope,
-  condition: (fixed: readonly LoopVariable[]) => Place,
+  body: (links: [Ref, Place][]) => Scope,
+  condition: (links: [Ref, Place][]) => Place,
 ): Loop {
-  const fixed = variables.filter((one) => samePlace(unfixed.settle(one.next), { scope: unfixed, ref: one.body }));
-  return { name, condition: condition(fixed), body: body(fixed), variables };
+  const open = body([]);
+  const fixed = variables.filter((one) => samePlace(open.settle(one.next), { scope: open, ref: one.body }));
+  const links = (key: 'body' | 'condition') => fixed.map((one): [Ref, Place] => [one[key], one.initial]);
+  return { name, condition: condition(links('condition')), body: body(links('body')), variables };
 }
 
 function malformed(scope: Scope, { op, name }: NodeDef, what: string, found: string): RivuletError {

@@ -13,7 +13,7 @@ import { GraphWriter, type NodeWriter } from './writer.js';
  * @throws RivuletError `UNSUPPORTED_OPERATOR` where the loop is none over time
  */
 export function writeLoop(loop: Loop, node: NodeWriter): Scanned {
-  const time = timeLoop(loop);
+  const time = timeLoop(loop, () => node.graph.shared.visit());
   node.graph.shared.times.push(...time.sequences.flatMap(({ whole }) => timeAxis(whole) ?? []));
   const cell = cellOf(time, node.graph.shared.linear);
   return cell ? writeCell(time, cell, node) : writeScan(time, node);

@@ -17,6 +17,8 @@ const HANDS_ON: ReadonlySet<string> = new Set([
 
 /** A graph, or the body of a function or loop, in which references have a meaning. */
 export class Scope {
+  private readonly settled = new Map<Ref, Place>();
+
   constructor(
     readonly nodes: Nodes,
     /** The weights of the file, by the names of their constants. */
@@ -48,16 +50,29 @@ export class Scope {
     return new Attributes(node, this.file);
   }
 
+  /** Refuses a node that has other attributes than these. */
+  checkAttributes(node: NodeDef, ...known: string[]): void {
+    const attributes = this.attributes(node);
+    attributes.ignore(...known);
+    attributes.end();
+  }
+
   /** Where a value is made, behind whatever only hands it on. */
   settle(ref: Ref): Place {
-    let at = ref;
-    // Each step is to a node not met before, or the nodes form a cycle.
-    for (let steps = 0; steps <= this.nodes.size; steps++) {
+    const passed = new Set<Ref>();
+    for (let at = ref; !passed.has(at); ) {
       const link = this.links.get(at);
-      if (link) return link.scope.settle(link.ref);
-      const handed = handedOn(this.find(at), at);
-      if (handed === undefined) return { scope: this, ref: at };
-      at = handed;
+      const handed = link ? undefined : handedOn(this.find(at), at);
+      const place =
+        this.settled.get(at) ??
+        link?.scope.settle(link.ref) ??
+        (handed === undefined ? { scope: this, ref: at } : undefined);
+      passed.add(at);
+      if (place) {
+        for (const one of passed) this.settled.set(one, place);
+        return place;
+      }
+      at = handed!;
     }
     throw new RivuletError('INVALID_GRAPH', 'The nodes form a cycle', { file: this.file, node: nodeOf(ref) });
   }

@@ -41,9 +41,12 @@ export interface Written {
   readonly lastOnly: boolean;
 }
 
-/** @throws RivuletError `UNSUPPORTED_OPERATOR` where a loop is no walk along time */
-export function timeLoop(loop: Loop): TimeLoop {
-  return new Reader(loop).read();
+/**
+ * @param visit is called for each node of the body that is looked at.
+ * @throws RivuletError `UNSUPPORTED_OPERATOR` where a loop is no walk along time
+ */
+export function timeLoop(loop: Loop, visit: () => void): TimeLoop {
+  return new Reader(loop, visit).read();
 }
 
 class Reader {
@@ -51,10 +54,15 @@ class Reader {
   /** The same, as the condition calls them. */
   private readonly conditionCounters = new Set<Ref>();
   private readonly body: Scope;
-  /** How many elements of arrays were filled before. */
+  /** How many turns the condition allows. */
+  private readonly limits: Place[] = [];
+  /** How many elements arrays have, or were filled before. */
   private readonly filled: Place[] = [];
 
-  constructor(private readonly loop: Loop) {
+  constructor(
+    private readonly loop: Loop,
+    private readonly visit: () => void,
+  ) {
     this.body = loop.body;
   }
 
@@ -70,19 +78,19 @@ class Reader {
       this.counters.add(body);
       this.conditionCounters.add(condition);
     }
+    this.limits.push(...this.bounds(this.loop.condition));
     const states: State[] = [];
     const written = new Map<number, Written>();
     for (const { i, initial, next, body } of changing) {
       if (this.counters.has(body)) continue;
-      const write = this.writing(next, body);
+      const write = this.writing(initial, next, body);
       if (write) written.set(i, write);
       else states.push({ variable: i, initial, input: body, next });
     }
-    const bounds = this.bounds(this.loop.condition);
     const roots = [...states.map(({ next }) => next), ...Array.from(written.values(), ({ value }) => value)];
     const sequences = this.sequences(roots);
     if (sequences.length === 0) throw this.refuse('it reads no sequence');
-    return { name, body: this.body, bounds: [...bounds, ...this.filled], sequences, states, written };
+    return { name, body: this.body, bounds: [...this.limits, ...this.filled], sequences, states, written };
   }
 
   /** Whether a variable counts the turns: from 0 on, one more each time. */
@@ -96,31 +104,39 @@ class Reader {
   }
 
   /** What a turn writes into a list that goes from turn to turn. */
-  private writing(next: Place, input: Ref): Written | undefined {
+  private writing(initial: Place, next: Place, input: Ref): Written | undefined {
     const node = next.scope.find(next.ref);
     if (node?.op === 'TensorListSetItem') {
-      const attributes = this.body.attributes(node);
-      attributes.ignore('resize_if_index_out_of_bounds');
-      attributes.end();
+      this.body.checkAttributes(node, 'resize_if_index_out_of_bounds');
       const [list, index, value] = node.inputs;
-      return this.writtenAt(node.name, list, index, value, input);
+      return this.writtenAt(node.name, list, index, value, input, sizeOf(initial, 'TensorListReserve', 1));
     }
     if (node?.op === 'TensorArrayWriteV3') {
-      this.body.attributes(node).end();
+      this.body.checkAttributes(node);
       const [, index, value, flow] = node.inputs;
-      return this.writtenAt(node.name, flow, index, value, input);
+      return this.writtenAt(node.name, flow, index, value, input, sizeOf(initial, 'TensorArrayV3', 0));
     }
     return undefined;
   }
 
-  private writtenAt(name: string, list: Ref, index: Ref, value: Ref, input: Ref): Written {
+  private writtenAt(name: string, list: Ref, index: Ref, value: Ref, input: Ref, size: Place | undefined): Written {
     if (!samePlace(this.body.settle(list), { scope: this.body, ref: input })) {
       throw this.refuse('a turn writes more than one step', name);
     }
     const at = this.body.settle(index);
     const counted = at.scope === this.body && this.counters.has(at.ref);
     if (!counted && numberOf(at) !== 0) throw this.refuse('a turn writes another step than its own', name);
+    // As long as there are turns; or one element, which each turn overwrites.
+    const fits = size && (counted ? this.bounding(size) : numberOf(size) === 1);
+    if (!fits) throw this.refuse('a list is of another length than the loop', name);
     return { value: this.body.settle(value), lastOnly: !counted };
+  }
+
+  /** Whether a length may be that of the loop: a number that its end is too, or a computed one, which is held to its sequences. */
+  private bounding(size: Place): boolean {
+    const number = numberOf(size);
+    if (number === undefined) this.filled.push(size);
+    return number === undefined || this.limits.some((limit) => numberOf(limit) === number);
   }
 
   /** The condition: every counter below a bound. */
@@ -154,6 +170,7 @@ class Reader {
       const node = this.body.find(ref);
       if (!node || seen.has(node.name) || this.isArgument(ref)) continue;
       seen.add(node.name);
+      this.visit();
       if (endsLoop(node)) throw this.refuse('it holds another loop', node.name);
       const step = this.stepOf(node.op, node.inputs, node.name);
       if (step) {
@@ -175,6 +192,7 @@ class Reader {
   private stepOf(op: string, inputs: readonly Ref[], name: string): Omit<Sequence, 'step'> | undefined {
     const reads = op === 'TensorListGetItem' || op === 'TensorArrayReadV3';
     if (!reads) return undefined;
+    this.body.checkAttributes(this.body.node(refOf(name)), 'dtype');
     const [list, index] = op === 'TensorListGetItem' ? inputs : [inputs[2], inputs[1]];
     const at = this.body.settle(index);
     if (at.scope !== this.body || !this.counters.has(at.ref))
@@ -209,6 +227,12 @@ class Reader {
       hint: 'Convert the Keras model to a layers model, or save it as .keras or .h5',
     });
   }
+}
+
+/** How many elements a list or array was made for; undefined where an operator of another name made it. */
+function sizeOf({ scope, ref }: Place, op: string, input: number): Place | undefined {
+  const node = scope.find(ref);
+  return node?.op === op && node.inputs.length > input ? scope.settle(node.inputs[input]) : undefined;
 }
 
 /** n, where a value is 0, 1, ... n - 1. */

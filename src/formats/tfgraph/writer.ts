@@ -37,6 +37,9 @@ const ONNX_TYPES: Partial<Record<DataType, number>> = {
 /** ONNX's number of an element type. */
 export const onnxType = (type: DataType | undefined): number => (type && ONNX_TYPES[type]) ?? 0;
 
+/** Nodes of the bodies of loops that are looked at, all together: one body may be that of many loops. */
+const MAX_VISITED = 2 ** 18;
+
 /** What all graphs of one file share while they are translated. */
 export class Translation {
   readonly initializers: OnnxTensor[] = [];
@@ -50,6 +53,7 @@ export class Translation {
   private readonly suffixes = new Map<string, number>();
   private readonly constants = new Map<Tensor, string>();
   private nodes = 0;
+  private visited = 0;
 
   constructor(
     graph: GraphDef,
@@ -79,6 +83,15 @@ export class Translation {
     throw new RivuletError('LIMIT_EXCEEDED', 'Too many nodes', {
       file: this.file,
       expected: `at most ${GRAPH_LIMITS.nodes}`,
+    });
+  }
+
+  /** Counts the nodes that are looked at to tell what a loop is. */
+  visit(): void {
+    if (++this.visited <= MAX_VISITED) return;
+    throw new RivuletError('LIMIT_EXCEEDED', 'Too many nodes in loops', {
+      file: this.file,
+      expected: `at most ${MAX_VISITED}, counted in each loop`,
     });
   }
 
@@ -142,7 +155,9 @@ export class GraphWriter {
     const node = this.scope.node(place.ref, reader);
     const name = this.nameOf(place.ref);
     this.names.set(place.ref, name);
-    this.wanted.set(node, [...(this.wanted.get(node) ?? []), place.ref]);
+    const refs = this.wanted.get(node);
+    if (refs) refs.push(place.ref);
+    else this.wanted.set(node, [place.ref]);
     return name;
   }
 

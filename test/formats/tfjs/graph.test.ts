@@ -164,6 +164,14 @@ describe('graph models that are refused', () => {
       /UNSUPPORTED_OPERATOR .*While: a turn reads what is no sequence/,
     ],
     [
+      'a list of another length',
+      ({ nodes }) => {
+        // The constant 0, with which the turns begin to be counted.
+        find(nodes, 'TensorListReserve').input![1] = find(nodes, 'While').input![0];
+      },
+      /UNSUPPORTED_OPERATOR .*While: a list is of another length than the loop/,
+    ],
+    [
       'an operator that nobody knows',
       ({ nodes }) => {
         find(nodes, 'Softmax').op = 'Betainc';

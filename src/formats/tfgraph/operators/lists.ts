@@ -47,12 +47,16 @@ function exit(node: NodeWriter): void {
 }
 
 /** Lists, by the operator that makes one value of them: which input the list is. */
-const STACKS: Readonly<Record<string, number>> = { TensorListStack: 0, TensorArrayGatherV3: 2 };
+const STACKS: ReadonlyMap<string, number> = new Map([
+  ['TensorListStack', 0],
+  ['TensorArrayGatherV3', 2],
+]);
 
 /** What the loop gives whose steps a value is; undefined where it is anything else. */
 function stepsOf(node: NodeWriter, place: Place): Result | undefined {
   const maker = place.scope === node.scope ? place.scope.find(place.ref) : undefined;
-  const list = maker && Object.hasOwn(STACKS, maker.op) ? maker.inputs[STACKS[maker.op]] : undefined;
+  const input = maker && STACKS.get(maker.op);
+  const list = input === undefined ? undefined : maker?.inputs[input];
   return list === undefined ? undefined : resultOf(node, node.scope.settle(list));
 }
 
