@@ -89,10 +89,10 @@ function timeShapes(
   infos: readonly OnnxValueInfo[],
   { times }: Translation,
 ): Record<string, readonly Dim[]> {
-  const entries = times.flatMap(({ ref, axis }): [string, readonly Dim[]][] => {
-    const i = inputs.findIndex((input) => input.ref === ref);
-    const { name, shape } = infos[i] ?? {};
-    if (name === undefined || !shape || axis >= shape.length) return [];
+  const entries = inputs.flatMap(({ name, ref }, i): [string, readonly Dim[]][] => {
+    const { shape } = infos[i];
+    const axis = times.get(ref);
+    if (axis === undefined || !shape || axis >= shape.length) return [];
     // Of the other axes the file says what is known.
     return [[name, shape.map((_, a) => (a === axis ? TIME : undefined)) as Dim[]]];
   });

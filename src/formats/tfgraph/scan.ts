@@ -14,7 +14,10 @@ import { GraphWriter, type NodeWriter } from './writer.js';
  */
 export function writeLoop(loop: Loop, node: NodeWriter): Scanned {
   const time = timeLoop(loop, () => node.graph.shared.visit());
-  node.graph.shared.times.push(...time.sequences.flatMap(({ whole }) => timeAxis(whole) ?? []));
+  for (const { whole } of time.sequences) {
+    const { ref, axis } = timeAxis(whole) ?? {};
+    if (ref !== undefined && axis !== undefined) node.graph.shared.times.set(ref, axis);
+  }
   const cell = cellOf(time, node.graph.shared.linear);
   return cell ? writeCell(time, cell, node) : writeScan(time, node);
 }

@@ -46,13 +46,14 @@ export class Translation {
   readonly loops: Loops;
   readonly linear = new LinearReader();
   /** Axes of placeholders along which loops go. */
-  readonly times: { ref: Ref; axis: number }[] = [];
+  readonly times = new Map<Ref, number>();
   /** What the loops give that are written by now. */
   readonly scanned = new Map<Loop, Scanned>();
   private readonly names: Set<string>;
   private readonly suffixes = new Map<string, number>();
   private readonly constants = new Map<Tensor, string>();
   private nodes = 0;
+  private outputs = 0;
   private visited = 0;
 
   constructor(
@@ -77,12 +78,14 @@ export class Translation {
     return name;
   }
 
-  /** Counts the nodes that are written. */
-  count(): void {
-    if (++this.nodes <= GRAPH_LIMITS.nodes) return;
+  /** Counts a node that is written, and what it gives. */
+  count(outputs: number): void {
+    this.nodes++;
+    this.outputs += outputs;
+    if (this.nodes <= GRAPH_LIMITS.nodes && this.outputs <= GRAPH_LIMITS.tensors) return;
     throw new RivuletError('LIMIT_EXCEEDED', 'Too many nodes', {
       file: this.file,
-      expected: `at most ${GRAPH_LIMITS.nodes}`,
+      expected: `at most ${GRAPH_LIMITS.nodes}, and ${GRAPH_LIMITS.tensors} outputs`,
     });
   }
 
@@ -185,7 +188,7 @@ export class GraphWriter {
     attributes: Readonly<Record<string, Attribute>> = {},
     domain = '',
   ): void {
-    this.shared.count();
+    this.shared.count(outputs.length);
     const entries = Object.entries(attributes).map(([key, value]): [string, OnnxAttribute] => [
       key,
       onnxAttribute(value),

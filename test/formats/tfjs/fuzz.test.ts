@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Mutation, mutateBytes } from '../../support/fuzz/bytes.js';
-import { CAMPAIGN_TIMEOUT, runCampaign, type Seed, type Target } from '../../support/fuzz/campaign.js';
+import { CAMPAIGN_TIMEOUT, runCampaign, runFiles, type Seed, type Target } from '../../support/fuzz/campaign.js';
 import { mutateJson } from '../../support/fuzz/json.js';
 import { kerasFile } from '../keras/files.js';
 import { shardsOf } from './files.js';
@@ -105,6 +105,62 @@ describe('hostile files', () => {
       expect(Object.keys(report.refused)).toEqual(
         expect.arrayContaining(['INVALID_FILE', 'INVALID_GRAPH', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE']),
       );
+    },
+    CAMPAIGN_TIMEOUT,
+  );
+
+  /** Graphs of one kind of node, as many as a graph may have. */
+  const MANY = 12_000;
+  const chain = (op: string, inputs: (before: string) => string[]) => [
+    ...Array.from({ length: MANY }, (_, i) => ({ name: `n${i}`, op, input: inputs(i === 0 ? 'x' : `n${i - 1}`) })),
+    { name: 'y', op: 'Identity', input: [`n${MANY - 1}`] },
+  ];
+  const x = {
+    name: 'x',
+    op: 'Placeholder',
+    attr: { dtype: { type: 'DT_FLOAT' }, shape: { shape: { dim: [{ size: '-1' }] } } },
+  };
+  /** A loop that does nothing but add its state to itself so often, and as many loops as there may be. */
+  const loops = (name: string, op: string, turns: number) => ({
+    node: [x, ...chain('While', (before) => [before]).map((node) => ({ ...node, attr: loopOf(name) }))].slice(0, 2000),
+    library: {
+      function: [name, 'end'].map((name) => ({
+        signature: { name, inputArg: [{ name: 'h' }], outputArg: [{ name: 'next' }] },
+        nodeDef: Array.from({ length: turns }, (_, i) => {
+          const before = i === 0 ? 'h' : `a${i - 1}:z:0`;
+          return { name: `a${i}`, op, input: [before, before], attr: loopOf(name) };
+        }),
+        ret: { next: `a${turns - 1}:z:0` },
+      })),
+    },
+  });
+  const loopOf = (body: string) => ({ cond: { func: { name: 'end' } }, body: { func: { name: body } } });
+
+  it.each([
+    ['identities', { node: [x, ...chain('Identity', (before) => [before])] }],
+    ['identities, from the end', { node: [...chain('Identity', (before) => [before]).reverse(), x] }],
+    ['sums of sums', { node: [x, ...chain('AddN', (before) => [before, before])] }],
+    ['references in a circle', { node: chain('Identity', (before) => [before === 'x' ? 'y' : before]) }],
+    [
+      'values that are split again and again',
+      {
+        node: [x, ...chain('Unpack', (before) => [before]).map((node) => ({ ...node, attr: { num: { i: '4096' } } }))],
+      },
+    ],
+    ['loops over one long body', loops('body', 'Mul', 4000)],
+    ['loops of sums of sums', loops('body', 'AddV2', 4000)],
+    ['loops that hold themselves', loops('body', 'While', 2)],
+    [
+      'outputs without number',
+      {
+        node: [x, ...chain('AddN', (before) => Array.from({ length: 64 }, (_, i) => `${before}:${i}`))].slice(0, 8000),
+      },
+    ],
+  ])(
+    'TensorFlow.js graph models: %s',
+    async (_, modelTopology) => {
+      const bytes = encoder.encode(JSON.stringify({ format: 'graph-model', modelTopology, weightsManifest: [] }));
+      await runFiles('tfjs-graph', graphModel('small-while'), [{ bytes }]);
     },
     CAMPAIGN_TIMEOUT,
   );
