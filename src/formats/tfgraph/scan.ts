@@ -35,10 +35,8 @@ export function upTo(x: string, bound: Place, node: NodeWriter): string {
 }
 
 function writeCell(time: TimeLoop, cell: Cell, node: NodeWriter): Scanned {
-  const {
-    graph,
-    graph: { shared },
-  } = node;
+  const { graph } = node;
+  const { shared } = graph;
   const [sequence] = time.sequences;
   const { op, hidden, inputs, attributes, states } = cell;
   const label = (what: string) => shared.fresh(`${time.name}/${what}`);
@@ -81,10 +79,8 @@ function writeCell(time: TimeLoop, cell: Cell, node: NodeWriter): Scanned {
 const isWhole = ({ lastOnly }: Written) => !lastOnly;
 
 function writeScan(time: TimeLoop, node: NodeWriter): Scanned {
-  const {
-    graph,
-    graph: { shared },
-  } = node;
+  const { graph } = node;
+  const { shared } = graph;
   if (time.sequences.some(({ backwards }) => backwards)) {
     throw node.unsupported('a loop that runs backwards around what is no LSTM, GRU or RNN', 'forwards', time.name);
   }

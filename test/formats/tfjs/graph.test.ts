@@ -95,6 +95,14 @@ it.each([
   expect((await cellsOf(name)).sort()).toEqual(cells);
 });
 
+it('takes the older Select, of values of one shape', async () => {
+  const { json, files } = stored('functions');
+  for (const node of json.modelTopology.node) if (node.op === 'SelectV2') node.op = 'Select';
+  const { inputs, outputs } = cases.find(({ name }) => name === 'functions')!;
+  const made = (await loadModel(encode(json), { files })).run(inputs);
+  expect(largestDifference(made.y.data, outputs.y.data)).toBeLessThan(TOLERANCES.float32);
+});
+
 describe('graph models that are refused', () => {
   interface Node {
     name: string;

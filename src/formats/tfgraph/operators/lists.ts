@@ -60,6 +60,10 @@ function stepsOf(node: NodeWriter, place: Place): Result | undefined {
   return list === undefined ? undefined : resultOf(node, node.scope.settle(list));
 }
 
+/** Whether a value is the whole of a list: an array may be gathered in part. */
+const isList = (node: NodeWriter, { scope, ref }: Place): boolean =>
+  scope === node.scope && scope.find(ref)?.op === 'TensorListStack';
+
 /** What the turns of a loop wrote, as one value. */
 function stack(node: NodeWriter): void {
   const { op } = node.node;
@@ -70,9 +74,11 @@ function stack(node: NodeWriter): void {
   if (!result) throw node.unsupported('a list that no loop wrote', 'what the turns of a loop wrote', op);
   const { scanned, variable } = result;
   const [steps, last] = [scanned.steps.get(variable), scanned.lastStep.get(variable)];
-  if (steps !== undefined && scanned.backwards) turnRound(node, steps, [0]);
-  else if (steps !== undefined) node.give('Identity', [op === 'TensorListStack' ? steps : gathered(node, steps)]);
-  else if (last !== undefined) node.give('Unsqueeze', [last], { axes: [0] });
+  if (steps !== undefined) {
+    const whole = op === 'TensorListStack' ? steps : gathered(node, steps);
+    if (scanned.backwards) turnRound(node, whole, [0]);
+    else node.give('Identity', [whole]);
+  } else if (last !== undefined) node.give('Unsqueeze', [last], { axes: [0] });
   else throw node.unsupported('a list of which only the last step is kept', 'a state, or every step', op);
 }
 
@@ -86,9 +92,13 @@ function gathered(node: NodeWriter, steps: string): string {
 
 /** `steps[-1]`, which a loop gives by itself; says whether it is that. */
 export function lastStep(node: NodeWriter): boolean {
-  const bounds = [1, 2, 3].map((i) => node.constant(i));
-  const isLast = bounds[0]?.shape.join() === '1' && node.integers(1)[0] === -1;
-  if (!isLast || node.attributes.integer('shrink_axis_mask', 0) !== 1) return false;
+  const [, begin, , step] = node.node.inputs.map((ref) => node.scope.integers(ref)?.join());
+  const others = ['new_axis_mask', 'ellipsis_mask'].map((name) => node.attributes.integer(name, 0));
+  const isLast = begin === '-1' && step === '1' && node.attributes.integer('shrink_axis_mask', 0) === 1;
+  if (!isLast || others.some((mask) => mask !== 0) || !isList(node, node.place(0))) return false;
+  // Of the one index that there is, these say nothing.
+  node.attributes.ignore('begin_mask', 'end_mask');
+  node.attributes.end();
   const result = stepsOf(node, node.place(0));
   const last = result?.scanned.lastStep.get(result.variable);
   if (last !== undefined) node.give('Identity', [last]);
@@ -100,7 +110,8 @@ export function turnedSteps(node: NodeWriter, axis: number): boolean {
   const place = node.place(0);
   const maker = place.scope === node.scope ? place.scope.find(place.ref) : undefined;
   const perm = maker?.op === 'Transpose' ? node.scope.integers(maker.inputs[1]) : undefined;
-  const result = stepsOf(node, perm ? node.scope.settle(maker!.inputs[0]) : place);
+  const list = perm ? node.scope.settle(maker!.inputs[0]) : place;
+  const result = isList(node, list) ? stepsOf(node, list) : undefined;
   const steps = result?.scanned.backwards ? result.scanned.steps.get(result.variable) : undefined;
   if (steps === undefined || (perm ? perm[axis] : axis) !== 0) return false;
   if (perm) node.give('Transpose', [steps], { perm });

@@ -107,10 +107,11 @@ function equal(node: NodeWriter): void {
   else node.give('Not', [node.step('Equal', node.inputs())]);
 }
 
-/** The older Select: a condition [N] picks whole rows. */
+/** The older Select: a condition is of the shape of what it chooses from, or picks whole rows, which is not implemented. */
 function select(node: NodeWriter): void {
   node.attributes.end();
-  node.give('Where', node.inputs());
+  const [condition, yes, no] = [node.input(0), node.input(1), node.input(2)];
+  node.give('Where', [node.step('Reshape', [condition, node.step('Shape', [yes])]), yes, no]);
 }
 
 function addN(node: NodeWriter): void {
@@ -134,8 +135,9 @@ function biasAdd(node: NodeWriter): void {
 function cast(node: NodeWriter): void {
   const to = node.attributes.type('DstT');
   const from = node.attributes.type('SrcT');
-  node.attributes.flag('Truncate');
+  const truncates = node.attributes.flag('Truncate');
   node.attributes.end();
+  if (truncates) throw node.unsupported('attribute "Truncate"', 'false', 'true');
   if (!to || !from)
     throw node.unsupported('to or from a type that graphs do not have', 'numbers or truth values', node.name);
   node.give('Cast', [node.input(0)], { to: onnxType(to) });
