@@ -201,8 +201,9 @@ export function place(node: NodeContext): void {
 export const broadcasting =
   (type?: DataType) =>
   (node: NodeContext): void => {
-    const first = node.input(0);
-    const inputs = [first, ...node.inputs().slice(1).map((_, i) => node.input(i + 1))];
+    // Of nothing there is no greatest.
+    node.input(0);
+    const inputs = node.inputs().map((_, i) => node.input(i));
     const shape = broadcastAll(node, inputs);
     node.emit(node.node.op, inputs, [node.give(0, { type: type ?? inputs.at(-1)!.type, shape })], node.rest());
   };

@@ -1,5 +1,6 @@
 import { RivuletError } from '../../errors.js';
 import { elementCount, isIntegral, toFloat32 } from '../../graph/tensor.js';
+import { COLUMNS, columnsOf } from './columns.js';
 import { type NodeDef, outputOf } from './node-def.js';
 import type { Place, Scope } from './scope.js';
 
@@ -27,10 +28,12 @@ export class Constants {
       const tensor = scope.weight(node);
       return isIntegral(tensor.type) ? undefined : { shape: tensor.shape, data: toFloat32(tensor) };
     }
-    const value = PARTS.get(node.op);
+    const value = PARTS.get(node.op) ?? COLUMNS.get(node.op);
     const source = value === undefined ? undefined : node.inputs[value];
     const x = source === undefined ? undefined : this.read({ scope, ref: source }, depth + 1);
-    return x && this.part(scope, node, outputOf(ref), x);
+    if (!x || PARTS.has(node.op)) return x && this.part(scope, node, outputOf(ref), x);
+    const range = x.shape.length === 2 ? columnsOf(scope, node, outputOf(ref), x.shape[1]) : undefined;
+    return range && this.cut(x, 1, range[0], range[1] - range[0]);
   }
 
   /** What a node that takes a value apart, or changes its shape, makes of it. */

@@ -1,3 +1,4 @@
+import { COLUMNS, columnsOf } from './columns.js';
 import { Constants, type Dense } from './dense.js';
 import { type NodeDef, outputOf, type Ref } from './node-def.js';
 import type { Place, Scope } from './scope.js';
@@ -68,12 +69,12 @@ export class LinearReader {
 
   /** A part of the columns of a sum. */
   private columns(scope: Scope, node: NodeDef, ref: Ref, depth: number): Linear | undefined {
-    const input = VALUES.get(node.op);
+    const input = COLUMNS.get(node.op);
     const value = input === undefined ? undefined : node.inputs[input];
     const whole = value === undefined ? undefined : this.read({ scope, ref: value }, depth);
     const width = whole?.products[0]?.matrix.shape[1];
     if (!whole || width === undefined || whole.rest.length > 0) return undefined;
-    const range = rangeOf(scope, node, outputOf(ref), width);
+    const range = columnsOf(scope, node, outputOf(ref), width);
     const { bias } = whole;
     const fits = whole.products.every(({ matrix }) => matrix.shape[1] === width);
     if (!range || !fits || ![1, width].includes(bias?.data.length ?? 1)) return undefined;
@@ -90,45 +91,6 @@ export class LinearReader {
 }
 
 const SUMS: ReadonlySet<string> = new Set(['Add', 'AddV2', 'AddN', 'BiasAdd']);
-
-/** Operators that give some columns of a value: which input that is. */
-const VALUES: ReadonlyMap<string, number> = new Map([
-  ['Split', 1],
-  ['StridedSlice', 0],
-  ['SplitV', 0],
-]);
-
-/** What of a StridedSlice says how its bounds are meant. */
-const MASKS = ['begin_mask', 'end_mask', 'shrink_axis_mask', 'new_axis_mask', 'ellipsis_mask'];
-
-/** Which columns of `width` an output holds, from where to where; undefined where they are none of [N, width]. */
-function rangeOf(scope: Scope, node: NodeDef, output: number, width: number): [number, number] | undefined {
-  scope.checkAttributes(node, 'num_split', ...MASKS);
-  const attributes = scope.attributes(node);
-  const isLast = (axis: number | undefined) => axis === 1 || axis === -1;
-  if (node.op === 'Split') {
-    const part = width / attributes.integer('num_split', 1);
-    const fits = Number.isInteger(part) && isLast(scope.integer(node.inputs[0]));
-    return fits && (output + 1) * part <= width ? [output * part, (output + 1) * part] : undefined;
-  }
-  if (node.op === 'SplitV') {
-    const sizes = scope.integers(node.inputs[1]);
-    if (!sizes || !isLast(scope.integer(node.inputs[2])) || output >= sizes.length) return undefined;
-    const start = sizes.slice(0, output).reduce((a, b) => a + b, 0);
-    const fits = sizes.every((size) => size > 0) && sizes.reduce((a, b) => a + b, 0) === width;
-    return fits ? [start, start + sizes[output]] : undefined;
-  }
-  // x[:, a:b], every row.
-  const [begin, end, steps] = node.inputs.slice(1).map((input) => scope.integers(input));
-  const mask = (name: string) => attributes.integer(name, 0);
-  const plain = ['shrink_axis_mask', 'new_axis_mask', 'ellipsis_mask'].every((name) => mask(name) === 0);
-  if (begin?.length !== 2 || end?.length !== 2 || steps?.join() !== '1,1' || !plain) return undefined;
-  if ((mask('begin_mask') & 1) === 0 || (mask('end_mask') & 1) === 0) return undefined;
-  const bound = (at: number) => Math.min(Math.max(at < 0 ? at + width : at, 0), width);
-  const from = mask('begin_mask') & 2 ? 0 : bound(begin[1]);
-  const to = mask('end_mask') & 2 ? width : bound(end[1]);
-  return from < to ? [from, to] : undefined;
-}
 
 function sumOf(parts: readonly (Linear | undefined)[]): Linear | undefined {
   let bias: Dense | undefined;

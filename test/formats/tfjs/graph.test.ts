@@ -89,6 +89,7 @@ it.each([
   ['states', ['LSTM']],
   ['basic-lstm', ['LSTM']],
   ['arrays', ['LSTM']],
+  ['pieces-while', ['LSTM']],
   ['scan', ['TimeStep']],
   ['unrolled', []],
 ] as [string, string[]][])('%s holds the cells %j', async (name, cells) => {
