@@ -145,10 +145,12 @@ function followLastStep(
   lastStep: Set<string>,
 ): void {
   const cell = CELLS.has(node.op);
+  // What a Scan's body makes of it is that of each step, whose shape does not say so.
+  const leavesStep = node.op === 'TimeStack' || node.op === 'TimeLast';
   const makesLast = (i: number) => node.op === 'TimeLast' || (cell && i > 0 && hasTime(types.get(node.inputs[0])));
   const values = node.inputs.filter((name) => name !== '' && !graph.tensors.has(name));
   const last = values.find((name) => lastStep.has(name));
-  if (last !== undefined && (cell || values.some((name) => hasTime(types.get(name))))) {
+  if (last !== undefined && (cell || leavesStep || values.some((name) => hasTime(types.get(name))))) {
     throw new RivuletError(
       'UNSUPPORTED_OPERATOR',
       `${node.op}: a state after the last step goes back into a sequence`,

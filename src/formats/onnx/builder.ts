@@ -30,8 +30,8 @@ export interface Value {
   padded?: { x: Value; before: number[]; after: number[] };
   /** An input of the file that holds no signal: of integers or truth values, and of no more than one for a sequence. */
   choice?: true;
-  /** The number of a Loop's turn, from 0 to this length. */
-  turn?: Length;
+  /** The number of a Loop's turn: how many there are, and whether a sequence of so many steps was read by it. */
+  turn?: { count: Length; reads: boolean };
   /** A list: empty, with an item put into it, or of what every step put into it. */
   list?: { before?: Value; item?: Value; step?: Value };
   /** An input of integers of eight bits: who reads it, operators that compute with such, or others. */

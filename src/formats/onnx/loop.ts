@@ -20,7 +20,8 @@ export function loop(node: NodeContext, inline: Inline): void {
       found: `${states + 2} inputs, ${given} outputs`,
     });
   }
-  const turn: Value = { name: node.builder.fresh(`${node.name}.turn`), type: 'int64', shape: [], turn: turnsOf(node) };
+  const turns = { count: turnsOf(node), reads: false };
+  const turn: Value = { name: node.builder.fresh(`${node.name}.turn`), type: 'int64', shape: [], turn: turns };
   const always = node.builder.constant(tensorOf(node.builder.fresh(`${node.name}.condition`), 'bool', [1], []));
   if (node.has(1)) expectTrue(node, node.input(1));
   for (const value of [turn, always]) node.builder.values.set(value.name, value);
@@ -30,6 +31,7 @@ export function loop(node: NodeContext, inline: Inline): void {
   });
   const [goesOn, ...made] = inline(body, [turn, always, ...begun.map(({ input }) => input)]);
   expectTrue(node, goesOn);
+  if (!turns.reads) throw notSteps(node, 'no sequence that is read by the number of the turn');
   for (const [i, { input, initial, output }] of begun.entries()) {
     if (output) carry(node, { input, initial, output }, made[i], i);
     else endList(node, input, made[i], i);
@@ -99,10 +101,12 @@ export function atTurn(node: NodeContext): boolean {
   node.end();
   if (!x.shape) throw node.shapeless(x);
   const axis = node.axis(given, x.shape.length);
-  const [turns, length] = [turn.turn!, x.shape[axis]];
-  const fits = typeof turns === 'number' ? numberOf(length) === turns : unify(length, turns) !== undefined;
+  const { count } = turn.turn!;
+  const length = x.shape[axis];
+  const fits = typeof count === 'number' ? numberOf(length) === count : unify(length, count) !== undefined;
   if (!fits) throw notSteps(node, showLengths([length]));
   const step = stepOf(node, x, axis, false);
+  turn.turn!.reads = true;
   if (turn.shape!.length === 0) {
     node.alias(0, step);
     return true;

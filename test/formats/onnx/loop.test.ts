@@ -194,6 +194,11 @@ describe('Loop', () => {
       { inputs: ['', 'yes', 'start'] },
       /Loop: its turns are not the steps.*found no number of turns/,
     ],
+    [
+      'turns that read no sequence',
+      { inputs: ['five', '', 'start'], body: [node('Identity', ['state'], 'now'), ...BODY.slice(1)] },
+      /its turns are not the steps.*found no sequence that is read/,
+    ],
     ['another number of turns', { inputs: ['five', '', 'start'] }, /its turns are not the steps of a sequence/],
     [
       'the number of a turn in the numbers',

@@ -114,6 +114,35 @@ describe('Scan', () => {
       }),
       /a step reads a whole sequence/,
     ],
+    ...[
+      ['next', 'square'],
+      ['next', 'next'],
+    ].map(([next, square]): [string, ModelSpec, RegExp] => [
+      `the last state of a cell in the steps of a sequence, ${next} ${square}`,
+      leaky({
+        inputs: [value('x', ['time', 'batch', 2])],
+        outputs: [value(square === 'square' ? 'squares' : 'end', undefined)],
+        weights: [...leaky().weights!, tensor('W', [1, 2, 2], [1, 0, 0, 1]), tensor('zero', [1], [0n])],
+        nodes: [
+          node('RNN', ['x', 'W', 'W'], ['', 'h'], { hidden_size: 2 }),
+          node('Squeeze', ['h', 'zero'], 'last'),
+          node('Scan', ['start', 'x'], ['end', 'squares'], {
+            body: subgraph(
+              [
+                node('Add', ['state', 'now'], 'sum'),
+                node('Mul', ['sum', 'last'], 'next'),
+                node('Mul', ['next', 'next'], 'square'),
+              ],
+              [next, square],
+              [],
+              ['state', 'now'],
+            ),
+            num_scan_inputs: 1,
+          }),
+        ],
+      }),
+      /a state after the last step goes back into a sequence/,
+    ]),
     [
       'the last state beside a sequence',
       leaky({
