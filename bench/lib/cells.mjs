@@ -2,11 +2,18 @@
 import { uniform } from './random.mjs';
 
 /** Blocks of H rows in the weights, in ONNX's order: LSTM i, o, f, c; GRU z, r, h; RNN one. */
-export const GATES = { LSTM: 4, GRU: 3, RNN: 1 };
+export const GATES = { LSTM: 4, GRU: 3, 'GRU-before': 3, RNN: 1 };
+
+/** ONNX's operator and its attributes. */
+export const onnxOf = ({ op, hidden }) => ({
+  operator: op.split('-')[0],
+  attributes: { hidden_size: hidden, ...(op === 'GRU' ? { linear_before_reset: 1 } : {}) },
+});
 
 /**
  * Seeded weights of a cell with `inputs` and `hidden` units: W [gH, I], R [gH, H], B [2gH] (the input's bias, then the
- * recurrent one). A GRU resets after the product (`linear_before_reset`), as PyTorch's does; an RNN's activation is tanh.
+ * recurrent one). A GRU resets behind the product (`linear_before_reset`), as PyTorch's does, `GRU-before` before it; an RNN's
+ * activation is tanh.
  * Scaled as trainers initialise them, so the state neither dies nor saturates.
  */
 export function makeCell(op, inputs, hidden, seed = 1000 * inputs + hidden) {
@@ -37,7 +44,8 @@ export const weightBytesRead = (cell, steps) =>
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
 /** The hidden states [steps, H] in float64 for inputs [steps, I], from a zero state. */
-export function reference({ op, inputs, hidden, W, R, B }, xs) {
+export function reference(cell, xs) {
+  const { op, inputs, hidden, W, R, B } = cell;
   const steps = xs.length / inputs;
   const rows = GATES[op] * hidden;
   const out = new Float64Array(steps * hidden);
@@ -45,7 +53,7 @@ export function reference({ op, inputs, hidden, W, R, B }, xs) {
   const c = new Float64Array(hidden);
   const fromInput = new Float64Array(rows);
   const fromState = new Float64Array(rows);
-  const update = { LSTM: updateLstm, GRU: updateGru, RNN: updateRnn }[op];
+  const update = { LSTM: updateLstm, GRU: updateGru, 'GRU-before': updateGruBefore, RNN: updateRnn }[op];
   for (let t = 0; t < steps; t++) {
     for (let row = 0; row < rows; row++) {
       let sum = B[row];
@@ -55,7 +63,7 @@ export function reference({ op, inputs, hidden, W, R, B }, xs) {
       for (let k = 0; k < hidden; k++) sum += R[row * hidden + k] * h[k];
       fromState[row] = sum;
     }
-    update(fromInput, fromState, h, c);
+    update(fromInput, fromState, h, c, cell);
     out.set(h, t * hidden);
   }
   return out;
@@ -76,6 +84,17 @@ function updateGru(x, r, h) {
     const z = sigmoid(x[j] + r[j]);
     const reset = sigmoid(x[H + j] + r[H + j]);
     h[j] = (1 - z) * Math.tanh(x[2 * H + j] + reset * r[2 * H + j]) + z * h[j];
+  }
+}
+
+function updateGruBefore(x, r, h, _, { R, B }) {
+  const { length: H } = h;
+  const kept = h.map((value, j) => value * sigmoid(x[H + j] + r[H + j]));
+  for (let j = 0; j < H; j++) {
+    const z = sigmoid(x[j] + r[j]);
+    let sum = B[5 * H + j];
+    for (let k = 0; k < H; k++) sum += R[(2 * H + j) * H + k] * kept[k];
+    h[j] = (1 - z) * Math.tanh(x[2 * H + j] + sum) + z * h[j];
   }
 }
 

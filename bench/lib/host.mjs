@@ -9,14 +9,17 @@ const RELAXED_FLAG = '--experimental-wasm-relaxed-simd';
 
 /**
  * Starts this script again as it should be measured, and ends with its exit code; returns in the process that is so
- * already. Pinned to the last core where the system has `taskset`: a process that moves finds its caches empty.
+ * already. Pinned to the last core, as a process that moves finds its caches empty, and before whatever else would run there,
+ * where the system has `taskset` and `chrt` and lets us.
  */
 export function settle({ pinned = true } = {}) {
   if (process.env.RIVULET_BENCH_SETTLED) return;
   const flags = process.versions.node.startsWith('20.') ? [RELAXED_FLAG] : [];
-  let command = [process.execPath, ...flags, ...process.argv.slice(1)];
-  const core = String(cpus().length - 1);
-  if (pinned && spawnSync('taskset', ['-c', core, 'true']).status === 0) command = ['taskset', '-c', core, ...command];
+  const alone = [
+    ['taskset', '-c', String(cpus().length - 1)],
+    ['chrt', '--rr', '1'],
+  ].filter(([tool, ...args]) => pinned && spawnSync(tool, [...args, 'true']).status === 0);
+  const command = [...alone.flat(), process.execPath, ...flags, ...process.argv.slice(1)];
   const env = { ...process.env, RIVULET_BENCH_SETTLED: '1' };
   const { status } = spawnSync(command[0], command.slice(1), { stdio: 'inherit', env });
   process.exit(status ?? 1);
@@ -28,9 +31,11 @@ export function build() {
   execFileSync(process.execPath, [script, '--if-stale'], { stdio: ['ignore', 2, 2] });
 }
 
-/** Writes `{ machine, results }` where `--json=FILE` asked for it. */
+/** Writes `{ machine, results }` where `--json=FILE` asked for it, figures to four digits. */
 export function keep(file, host, results) {
-  if (file) writeFileSync(file, `${JSON.stringify({ machine: host, results }, null, 2)}\n`);
+  const short = (_, value) =>
+    Number.isInteger(value) || typeof value !== 'number' ? value : Number(value.toPrecision(4));
+  if (file) writeFileSync(file, `${JSON.stringify({ machine: host, results }, short, 2)}\n`);
 }
 
 /** What stands above every table. */

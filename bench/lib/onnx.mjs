@@ -1,5 +1,5 @@
 // As much of ONNX's protobuf as one recurrent node needs. Field numbers are those of onnx.proto.
-import { GATES } from './cells.mjs';
+import { GATES, onnxOf } from './cells.mjs';
 import { quantized } from './int8.mjs';
 
 const encoder = new TextEncoder();
@@ -60,7 +60,7 @@ export function writeCellOnnx(cell, steps, streams) {
   const { op, inputs: I, hidden: H, W, R, B } = cell;
   const rows = GATES[op] * H;
   const tensors = [tensor('W', [1, rows, I], W), tensor('R', [1, rows, H], R), tensor('B', [1, 2 * rows], B)];
-  return writeModel(cell, steps, streams, { op, tensors, more: [] });
+  return writeModel(cell, steps, streams, { op: onnxOf(cell).operator, tensors, more: [] });
 }
 
 /**
@@ -91,13 +91,15 @@ function transposed({ values, scales }, rows) {
   return { values: Int8Array.from(values, (_, i) => values[(i % rows) * depth + Math.floor(i / rows)]), scales };
 }
 
-function writeModel({ op: kind, inputs: I, hidden: H }, steps, streams, { op, domain, tensors, more }) {
-  const cell = kind === 'LSTM';
-  const attributes = [bytes(5, join(bytes(1, 'hidden_size'), integer(3, H), integer(20, INT)))];
-  if (kind === 'GRU') attributes.push(bytes(5, join(bytes(1, 'linear_before_reset'), integer(3, 1), integer(20, INT))));
+function writeModel(cell, steps, streams, { op, domain, tensors, more }) {
+  const { inputs: I, hidden: H } = cell;
+  const hasCell = cell.op === 'LSTM';
+  const attributes = Object.entries(onnxOf(cell).attributes).map(([name, value]) =>
+    bytes(5, join(bytes(1, name), integer(3, value), integer(20, INT))),
+  );
   const node = join(
-    ...['X', 'W', 'R', 'B', '', 'initial_h', ...(cell ? ['initial_c'] : []), ...more].map((name) => bytes(1, name)),
-    ...['Y', 'Y_h', ...(cell ? ['Y_c'] : [])].map((name) => bytes(2, name)),
+    ...['X', 'W', 'R', 'B', '', 'initial_h', ...(hasCell ? ['initial_c'] : []), ...more].map((name) => bytes(1, name)),
+    ...['Y', 'Y_h', ...(hasCell ? ['Y_c'] : [])].map((name) => bytes(2, name)),
     bytes(3, 'cell'),
     bytes(4, op),
     ...attributes,
@@ -110,10 +112,10 @@ function writeModel({ op: kind, inputs: I, hidden: H }, steps, streams, { op, do
     ...tensors.map((one) => bytes(5, one)),
     bytes(11, valueInfo('X', [steps, streams, I])),
     bytes(11, valueInfo('initial_h', state)),
-    ...(cell ? [bytes(11, valueInfo('initial_c', state))] : []),
+    ...(hasCell ? [bytes(11, valueInfo('initial_c', state))] : []),
     bytes(12, valueInfo('Y', [steps, 1, streams, H])),
     bytes(12, valueInfo('Y_h', state)),
-    ...(cell ? [bytes(12, valueInfo('Y_c', state))] : []),
+    ...(hasCell ? [bytes(12, valueInfo('Y_c', state))] : []),
   );
   const opsets = [bytes(8, join(bytes(1, ''), integer(2, 17)))];
   if (domain) opsets.push(bytes(8, join(bytes(1, domain), integer(2, 1))));

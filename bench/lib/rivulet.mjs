@@ -3,7 +3,7 @@
 // The writer of the native format is no part of the public surface; this is the same source before bundling.
 import { writeNative } from '../../build/ts/formats/safetensors/write-native.js';
 import { loadModel } from '../../dist/index.js';
-import { GATES } from './cells.mjs';
+import { GATES, onnxOf } from './cells.mjs';
 
 const tensor = (name, shape, data) => ({
   name,
@@ -13,7 +13,8 @@ const tensor = (name, shape, data) => ({
 });
 
 /** A native model file of a cell: X [T, N, I] in, the hidden states [T, N, H] out. */
-export function writeCell({ op, inputs: I, hidden: H, W, R, B }) {
+export function writeCell(cell) {
+  const { op, inputs: I, hidden: H, W, R, B } = cell;
   const rows = GATES[op] * H;
   const tensors = [
     tensor('W', [1, rows, I], W),
@@ -21,14 +22,14 @@ export function writeCell({ op, inputs: I, hidden: H, W, R, B }) {
     tensor('B', [1, 2 * rows], B),
     tensor('directions', [1], [1]),
   ];
-  const attributes = { hidden_size: H, ...(op === 'GRU' ? { linear_before_reset: 1 } : {}) };
+  const { operator, attributes } = onnxOf(cell);
   return writeNative({
     name: `${op.toLowerCase()}-${I}-${H}`,
     inputs: [{ name: 'X', type: 'float32', shape: ['T', 'N', I] }],
     outputs: [{ name: 'hidden', type: 'float32', shape: ['T', 'N', H] }],
     states: [],
     nodes: [
-      { name: 'cell', op, inputs: ['X', 'W', 'R', 'B'], outputs: ['Y'], attributes },
+      { name: 'cell', op: operator, inputs: ['X', 'W', 'R', 'B'], outputs: ['Y'], attributes },
       { name: 'squeeze', op: 'Squeeze', inputs: ['Y', 'directions'], outputs: ['hidden'], attributes: {} },
     ],
     tensors: new Map(tensors.map((entry) => [entry.name, entry])),

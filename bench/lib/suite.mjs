@@ -2,7 +2,7 @@
 import { makeCell, multiplyAdds, weightBytes, weightBytesRead } from './cells.mjs';
 import { MODES, makeCase, openPeer, openRivulet, sink } from './contenders.mjs';
 import { floorSink, peakContenders, readContenders } from './floor.mjs';
-import { measure } from './timing.mjs';
+import { digits, measure } from './timing.mjs';
 
 export const SIZES = '1x16,8x32,40x64,64x128,128x256,256x512,512x1024';
 
@@ -53,7 +53,7 @@ async function measureCase(kase, variants, peers, rounds) {
   const refused = {};
   for (const variant of variants) opened.push(await openRivulet(kase, variant));
   for (const peer of peers) {
-    const reason = peer.refuses(cell);
+    const reason = peer.refuses(cell, mode);
     if (reason) refused[peer.name] = reason;
     else opened.push(await openPeer(kase, peer));
   }
@@ -83,23 +83,21 @@ async function measureCase(kase, variants, peers, rounds) {
   return { op, inputs, hidden, mode, bytes, bandwidth: bytes / reading / 1000, times, refused };
 }
 
-export const digits = (value) => value.toPrecision(value >= 1000 ? 4 : 3);
-
 /** Lines about one result: median, quartiles, share of the floor, and how Rivulet's compare with their first and with each peer. */
 export function describe({ op, inputs, hidden, mode, bytes, bandwidth, times, refused }, variants, peers) {
   const head = `${op} (${inputs}, ${hidden}), ${mode}: ${(bytes / 1024).toFixed(1)} KB of weights, read at ${bandwidth.toFixed(0)} GB/s`;
   const names = variants.map(({ name }) => name);
   const lines = Object.entries(times).map(([name, { median, low, high, floor }]) => {
-    let line = `  ${name.padEnd(22)}${`${digits(median)} [${digits(low)}, ${digits(high)}]`.padEnd(26)}`;
-    if (floor) {
-      const percent = (100 * floor) / median;
-      line += `${percent.toFixed(percent < 10 ? 1 : 0).padStart(4)}% of the floor ${digits(floor)}`;
-    }
+    const time = `${digits(median)} [${digits(low)}, ${digits(high)}]`;
+    const percent = (100 * floor) / median;
     const others = names.includes(name) ? [names[0], ...peers.map((peer) => peer.name)] : [];
-    for (const other of others.filter((other) => times[other] && other !== name)) {
-      line += `, ${(times[other].median / median).toFixed(1)} x ${other}`;
-    }
-    return line;
+    const notes = [
+      ...(floor ? [`${percent.toFixed(percent < 10 ? 1 : 0).padStart(3)}% of the floor ${digits(floor)}`] : []),
+      ...others
+        .filter((other) => times[other] && other !== name)
+        .map((other) => `${(times[other].median / median).toFixed(1)} x ${other}`),
+    ];
+    return `  ${name.padEnd(22)}${time.padEnd(26)}${notes.join(', ')}`.trimEnd();
   });
   return [head, ...lines, ...Object.entries(refused).map(([name, reason]) => `  ${name}: ${reason}`)].join('\n');
 }

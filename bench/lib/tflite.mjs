@@ -48,7 +48,10 @@ function writeFlatbuffer(root, identifier) {
     }
     return at;
   };
-  const refer = (from, node) => buffer.setUint32(from, write(node) - from, true);
+  const refer = (from, node) => {
+    const at = write(node);
+    buffer.setUint32(from, at - from, true);
+  };
   const write = (node) => {
     if (node.bytes) {
       // The length stands before the first number, which is aligned.
@@ -95,7 +98,7 @@ export function writeCellTflite(cell, streams, { int8 = false } = {}) {
   const states = (op === 'LSTM' ? ['h', 'c'] : ['h']).map((name) => graph.tensor(name, [streams, H]));
   const matrix = (weights, depth) => graph.matrix(weights, rows, depth, int8);
   const product = (from, weights, bias) => graph.apply('FULLY_CONNECTED', [from, weights, bias], [streams, rows]);
-  const outputs = { LSTM: lstm, GRU: gru, RNN: rnn }[op](graph, {
+  const outputs = BODIES[op](graph, {
     x,
     states,
     matrix,
@@ -110,6 +113,9 @@ export function writeCellTflite(cell, streams, { int8 = false } = {}) {
   });
   return graph.write([x, ...states], outputs);
 }
+
+/** The operators of each cell that can be written: (graph, what there is) -> outputs. */
+export const BODIES = { LSTM: lstm, GRU: gru, RNN: rnn };
 
 /** x beside h times W beside R: one product where the cell lets it be one. */
 function joined(graph, { x, states: [h], matrix, product, streams, H, I, W, R, B, rows }) {

@@ -8,6 +8,9 @@ export function quantile(sorted, q) {
   return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low);
 }
 
+/** Three digits, or all of a number that has more before its point. */
+export const digits = (value) => (value >= 1000 ? value.toFixed(0) : value.toPrecision(3));
+
 /**
  * Times contenders `{ name, run }`, where `run(n)` performs n operations and may return a promise. A first pass warms up
  * and finds for each the n that fills `roundMs`. Returns, by name, `{ median, low, high }`: microseconds per operation,

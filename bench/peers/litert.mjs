@@ -1,12 +1,12 @@
 // LiteRT.js on its CPU backend: a step is one run of the cell's graph (../lib/tflite.mjs), many steps are many runs.
-import { writeCellTflite } from '../lib/tflite.mjs';
+import { BODIES, writeCellTflite } from '../lib/tflite.mjs';
 
 /** A peer of the package `litert`, which is loaded. `int8`: weights as dynamic-range quantisation leaves them. */
 export const litertPeer = (name, version, { loadAndCompile, Tensor }, { int8 = false } = {}) => ({
   name,
   version,
   int8,
-  refuses: () => undefined,
+  refuses: ({ op }) => (op in BODIES ? undefined : `${op} is not written here with its operators`),
   async open(cell, steps, streams) {
     const { op, inputs: I, hidden: H } = cell;
     const model = await loadAndCompile(writeCellTflite(cell, streams, { int8 }), { accelerator: 'wasm' });

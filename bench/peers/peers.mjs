@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { brainPeer } from './brain.mjs';
 import { litertPeer } from './litert.mjs';
 import { onnxruntimePeer } from './onnxruntime.mjs';
 import { tensorflowPeer } from './tensorflow.mjs';
@@ -77,6 +78,10 @@ export const PEERS = {
   'onnxruntime-node-int8': (name) => onnxruntimeNode(name, int8),
   'tfjs-wasm': tensorflow,
   'tfjs-cpu': tensorflow,
+  'brain.js': async (name) => {
+    const { GRUTimeStep } = require('brain.js').recurrent;
+    return brainPeer(name, manifest('brain.js').version, GRUTimeStep);
+  },
   'LiteRT.js': litert,
   'LiteRT.js-int8': (name) => litert(name, int8),
 };

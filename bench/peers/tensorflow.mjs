@@ -1,11 +1,13 @@
 // TensorFlow.js: the cells written with its operations, which is faster than its layers; backends `wasm` and `cpu`.
 import { GATES } from '../lib/cells.mjs';
 
+const UPDATES = { LSTM: updateLstm, GRU: updateGru, RNN: updateRnn };
+
 /** A peer of the package `tf`, whose backends are loaded. */
 export const tensorflowPeer = (name, version, tf, backend) => ({
   name,
   version,
-  refuses: () => undefined,
+  refuses: ({ op }) => (op in UPDATES ? undefined : `${op} is not written here with its operations`),
   open: (...args) => open(tf, backend, ...args),
 });
 
@@ -17,7 +19,7 @@ async function open(tf, backend, cell, steps, streams) {
   const R = tf.tidy(() => tf.transpose(tf.tensor2d(cell.R, [rows, H])));
   const inputBias = tf.tensor1d(cell.B.slice(0, rows));
   const stateBias = tf.tensor1d(cell.B.slice(rows));
-  const update = { LSTM: updateLstm, GRU: updateGru, RNN: updateRnn }[op];
+  const update = UPDATES[op];
   let states = [];
   const reset = () => {
     tf.dispose(states);
