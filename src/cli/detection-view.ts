@@ -1,4 +1,5 @@
 import type { Detector } from '../sequences/index.js';
+import { listed } from './chart/axis.js';
 import type { LineChart } from './chart/line-chart.js';
 import type { Reading } from './live.js';
 
@@ -38,7 +39,7 @@ export class DetectionView {
     const marked = (values: readonly number[]) => values.map((value, i) => (flagged[i] ? value : Number.NaN));
     const total = flagged.filter(Boolean).length;
     return {
-      title: `Anomalies in ${shown.join(', ')}`,
+      title: `Anomalies in ${listed(shown)}`,
       subtitle: `model "${model}": ${total} of ${flagged.length} readings score ${threshold} or more`,
       xTitle: this.axis ?? 'reading',
       xLabels: this.labels,
@@ -46,10 +47,11 @@ export class DetectionView {
         ...shown.map((name, i) => ({
           yTitle: name,
           lines: [
-            { name: 'what came', colour: '#444', start: 0, values: this.came[i] },
+            // Below what came, of which a good forecast leaves little to be seen.
             ...(targets.length > 0
-              ? [{ name: 'expected', colour: '#1b6ca8', isDashed: true, start: 0, values: this.expected[i] }]
+              ? [{ name: 'expected', colour: '#1b6ca8', start: 0, values: this.expected[i] }]
               : []),
+            { name: 'what came', colour: '#444', start: 0, values: this.came[i] },
             { name: 'anomaly', colour: '#d95f02', isDots: true, start: 0, values: marked(this.came[i]) },
           ],
         })),

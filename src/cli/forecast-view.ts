@@ -1,5 +1,6 @@
 import { formatCsvLine } from '../io/csv.js';
 import type { ForecastTask } from '../sequences/index.js';
+import { listed } from './chart/axis.js';
 import type { Line, LineChart } from './chart/line-chart.js';
 import { labelsAfter } from './labels.js';
 import type { Readings } from './readings.js';
@@ -70,8 +71,8 @@ export class ForecastView {
     const known = labels?.values.slice(first, this.read);
     const when = known?.[shown - 1] ?? `row ${this.read - 1}`;
     return {
-      title: `Forecast of ${targets.join(', ')}`,
-      subtitle: `model "${name}", the ${horizon} steps after ${when}, one ${step} each`,
+      title: `Forecast of ${listed(targets)}`,
+      subtitle: `model "${name}", the ${horizon === 1 ? step : `${horizon} steps`} after ${when}${horizon === 1 ? '' : `, one ${step} each`}`,
       xTitle: labels?.name ?? step,
       xLabels: [...(known ?? Array.from({ length: shown }, (_, i) => String(first + i))), ...this.ahead],
       panels,

@@ -39,7 +39,10 @@ export const forecastVerb: Verb = {
     output: { short: 'o', value: 'FILE', help: 'Where to write the CSV, or - for standard output (default: -)' },
     svg: { value: 'FILE', help: 'Draw the rows before, the forecast and, where DATA has it, what came' },
     at: { value: 'WHEN', help: 'Forecast after the row that is called so, or after N rows (default: after the last)' },
-    history: { value: 'N', help: 'Rows before the forecast to draw (default: four times as many as it has)' },
+    history: {
+      value: 'N',
+      help: 'Rows before the forecast to draw (default: four times as many as it has, at least 48)',
+    },
     ...COLUMNS,
     each: { help: 'Write a line for each row of a file too' },
     evaluate: { help: 'Score the forecasts after all rows, beside repeating the last row and the last season' },
@@ -97,7 +100,7 @@ async function forecastOnce(
   { stdout, stderr, signal }: Context,
 ): Promise<void> {
   const { task, stream } = forecaster;
-  const history = args.number('history', { min: 1, integer: true }) ?? 4 * task.horizon;
+  const history = args.number('history', { min: 1, integer: true }) ?? Math.max(48, 4 * task.horizon);
   const read = rowsBefore(args.text('at'), readings);
   const values = await Progress.during(stderr, 'Reading', async (progress) => {
     const pacer = new Pacer();

@@ -6,15 +6,15 @@ import type { HeatMap, HeatPanel } from './chart/heat-map.js';
 
 /** What the gates are called where there is room, with the names that introductory guides give them. */
 const TITLES: Readonly<Record<string, string>> = {
-  forget: 'forget gate',
+  forget: 'forget gate: the share of each cell that is kept',
   input: 'input gate',
   candidate: 'candidate',
   output: 'output gate',
-  learn: 'learn gate: input x candidate',
+  learn: 'learn gate: input × candidate, what enters',
   remember: 'remember gate: the new cell, long-term memory',
-  use: 'use gate: output x tanh(cell), short-term memory',
-  reset: 'reset gate',
-  update: 'update gate',
+  use: 'use gate: output × tanh(cell), short-term memory',
+  reset: 'reset gate: the share of the state that the candidate sees',
+  update: 'update gate: the share of the state that is kept',
   hidden: 'hidden state',
 };
 

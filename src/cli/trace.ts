@@ -132,7 +132,7 @@ async function readInput(model: Model, args: Arguments, context: Context): Promi
     data,
     width: input.size,
     labelOf: (step) => String(isOne ? data[step] : step),
-    axis: isOne ? 'value read' : 'step',
+    axis: isOne ? (input.type === 'float32' ? 'value read' : 'token read') : 'step',
   };
 }
 

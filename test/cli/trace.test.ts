@@ -95,7 +95,7 @@ describe('trace', () => {
     await rivulet(['trace', text, at('t.txt'), '-o', at('g.svg')]);
     const svg = await readFile(at('g.svg'), 'utf8');
     expect(svg).toMatch(/^<svg .*<\/svg>\n$/s);
-    for (const title of ['forget gate', 'learn gate: input x candidate', 'remember gate', 'use gate']) {
+    for (const title of ['forget gate', 'learn gate: input × candidate', 'remember gate', 'use gate']) {
       expect(svg).toContain(`lstm0 (LSTM), ${title}`);
     }
     for (const label of ['Gates of &quot;tiny&quot;', 'character read', 'unit', '⏎', 'activation', '0.5']) {

@@ -26,3 +26,15 @@ export function sparse(count: number, longest: number, width: number): number[] 
   const every = power * Math.ceil(rough / power);
   return Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every);
 }
+
+/** Names as a title takes them: how many, where they are too many to read. */
+export function listed(names: readonly string[]): string {
+  const all = names.join(', ');
+  return all.length > 70 ? `${names.length} columns` : all;
+}
+
+/** Labels of an axis without the seconds that all of them lack. */
+export function trimmed(labels: readonly string[]): readonly string[] {
+  const isWhole = labels.every((label) => /\d\d:\d\d:00$|^\+\d+$/.test(label));
+  return isWhole ? labels.map((label) => label.replace(/:00$/, '')) : labels;
+}

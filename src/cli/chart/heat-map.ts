@@ -1,4 +1,4 @@
-import { sparse } from './axis.js';
+import { sparse, trimmed } from './axis.js';
 import { picture, short, tag, text } from './svg.js';
 
 /** Rows of cells over a common axis, one panel above the other. */
@@ -21,9 +21,11 @@ export interface HeatPanel {
   range: readonly [number, number];
 }
 
-const WIDTH = 1000;
-const LEFT = 70;
-const RIGHT = 110;
+const WIDTH = 860;
+const LEFT = 64;
+const RIGHT = 96;
+/** The least width of a map, so that a title stands beside what the colours mean. */
+const LEAST = 460;
 const TOP = 84;
 const GAP = 46;
 const BOTTOM = 12;
@@ -45,10 +47,11 @@ const AROUND_ZERO: readonly Colour[] = [
 ];
 const NO_NUMBER = '#bbb';
 
-export function drawHeatMap({ title, subtitle, xTitle, yTitle, xLabels, panels }: HeatMap): string {
+export function drawHeatMap({ title, subtitle, xTitle, yTitle, panels, ...map }: HeatMap): string {
+  const xLabels = trimmed(map.xLabels);
   const columns = xLabels.length;
-  const cell = Math.min(22, (WIDTH - LEFT - RIGHT) / columns);
-  const width = Math.max(620, LEFT + columns * cell + RIGHT);
+  const cell = Math.min(Math.max(22, LEAST / columns), (WIDTH - LEFT - RIGHT) / columns);
+  const width = LEFT + columns * cell + RIGHT;
   let top = TOP;
   const drawn = panels.map((panel) => {
     const high = Math.min(14, Math.max(1, 150 / panel.rows));

@@ -1,4 +1,4 @@
-import { sparse, tickLabels, ticks } from './axis.js';
+import { sparse, tickLabels, ticks, trimmed } from './axis.js';
 import { picture, short, tag, text } from './svg.js';
 
 export interface Line {
@@ -24,7 +24,7 @@ export interface LineChart {
   divider?: { at: number; label: string };
 }
 
-const WIDTH = 960;
+const WIDTH = 860;
 const LEFT = 78;
 const RIGHT = 24;
 const TOP = 94;
@@ -32,7 +32,8 @@ const GAP = 26;
 const BOTTOM = 54;
 const INNER = WIDTH - LEFT - RIGHT;
 
-export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }: LineChart): string {
+export function drawLines({ title, subtitle, xTitle, panels, divider, ...chart }: LineChart): string {
+  const xLabels = trimmed(chart.xLabels);
   const panelHeight = panels.length > 3 ? 130 : panels.length > 1 ? 190 : 340;
   const topOf = (panel: number) => TOP + panel * (panelHeight + GAP);
   const height = topOf(panels.length) - GAP + BOTTOM;
@@ -84,10 +85,16 @@ export function drawLines({ title, subtitle, xTitle, xLabels, panels, divider }:
     text(subtitle, LEFT, 48, { fill: '#555' }),
     ...legend(panels.flatMap(({ lines }) => lines)),
     ...drawn.flat(),
-    ...(divider ? [text(divider.label, xOf(divider.at) - 6, TOP - 6, { 'text-anchor': 'end', fill: '#555' })] : []),
+    ...(divider ? [beside(divider.label, xOf(divider.at))] : []),
     ...axis,
     text(xTitle, LEFT + INNER / 2, height - 14, { 'text-anchor': 'middle' }),
   );
+}
+
+/** A divider's label, to the left of it where there is room. */
+function beside(label: string, x: number): string {
+  const isLeft = x - LEFT > 7 * label.length;
+  return text(label, x + (isLeft ? -6 : 6), TOP - 6, { 'text-anchor': isLeft ? 'end' : undefined, fill: '#555' });
 }
 
 function draw(
