@@ -33,7 +33,8 @@ export function narrowableNodes(graph: Graph): string[] {
 /**
  * The graph with its weights to be held as `type`, rounded to it: int8 by a scale for each output, its largest weight
  * being 127 (as ONNX's DequantizeLinear says it, in nodes before those that read them). Biases, initial states and
- * whatever a node named in `keep` reads stay as they are, and so do weights that are int8 already, for int8.
+ * whatever a node named in `keep` reads stay as they are, and so do, for int8, weights that are int8 already and linear
+ * layers of one output: nothing is gained by them, and a scale for one output alone may round most of its weights away.
  *
  * @throws RivuletError `INVALID_OPTION` for a name in `keep` that no node has; `INVALID_GRAPH` where a weight is not finite.
  */
@@ -45,7 +46,7 @@ export function holdWeights(graph: Graph, type: HeldType, keep: readonly string[
       found: unknown,
     });
   }
-  if (type === 'int8') return asInt8(graph, findMatrices(graph, keep));
+  if (type === 'int8') return asInt8(graph, withSeveralOutputs(graph, findMatrices(graph, keep)));
   const wide = fold(graph, ALL_OPERATORS);
   const tensors = new Map(wide.tensors);
   for (const [name, { narrow, ...tensor }] of wide.tensors) if (narrow) tensors.set(name, tensor);
@@ -80,6 +81,12 @@ function findMatrices(graph: Graph, keep: readonly string[]): Map<string, Axis> 
   }
   for (const name of refused) found.delete(name);
   return found;
+}
+
+function withSeveralOutputs(graph: Graph, matrices: ReadonlyMap<string, Axis>): Map<string, Axis> {
+  const isSingle = (name: string, { axis, block_size }: Axis) =>
+    block_size === undefined && graph.tensors.get(name)!.shape[axis] === 1;
+  return new Map([...matrices].filter(([name, axis]) => !isSingle(name, axis)));
 }
 
 function axisOf({ op, attributes }: GraphNode, i: number, { type, shape }: Tensor): Axis | undefined {

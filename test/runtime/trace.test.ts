@@ -5,7 +5,17 @@ import { loadFixture, sameBits } from '../support/fixtures.js';
 import { type CellOptions, cell, filterWithStates, numbers } from '../support/graphs.js';
 import { tinyCharacterModel } from '../support/tiny-model.js';
 
-const BUILDS = ['simd', 'scalar', 'relaxed'] as const;
+/** Builds of the kernels, and in what they hold the weights. */
+const SETTINGS = [
+  { kernels: 'simd', weights: 'float32' },
+  { kernels: 'scalar', weights: 'float32' },
+  { kernels: 'relaxed', weights: 'float32' },
+  { kernels: 'simd', weights: 'int8' },
+  { kernels: 'scalar', weights: 'int8' },
+  { kernels: 'auto', weights: 'int8' },
+  { kernels: 'simd', weights: 'bfloat16' },
+  { kernels: 'scalar', weights: 'bfloat16' },
+] as const;
 const after = { linear_before_reset: 1 };
 const other = { activations: ['HardSigmoid', 'Softsign', 'Elu'], clip: 0.7 };
 
@@ -31,19 +41,32 @@ const GRUS: [string, Partial<CellOptions>][] = [
   ['reset after, clipped', { hidden: 13, attributes: { ...after, clip: 0.6 } }],
 ];
 
-const streamOf = async (options: CellOptions, kernels: (typeof BUILDS)[number]): Promise<Stream> =>
-  (await loadModel(writeNative(cell(options)), { kernels })).createStream();
+const streamOf = async (options: CellOptions, setting: (typeof SETTINGS)[number]): Promise<Stream> =>
+  (await loadModel(writeNative(cell(options)), setting)).createStream();
+
+/** The first layer of a traced step, which is the step that a twin makes, to the bit. */
+function traced(stream: Stream, x: ArrayLike<number>) {
+  const twin = stream.clone();
+  const { output, layers } = stream.trace(x);
+  expect(sameBits(output, twin.step(x))).toBe(true);
+  expect(stream.save()).toEqual(twin.save());
+  twin.dispose();
+  return layers[0];
+}
 
 const round = Math.fround;
 
 // What a cell's call leaves at the beginning of its scratch is a contract between the kernels and the tracer: the
 // pre-activations of a single row. If they were elsewhere, these equations, to the bit, would not hold.
-describe.each(BUILDS)('the gates that a trace shows are those the step used (%s)', (kernels) => {
+describe.each(SETTINGS)('the gates that a trace shows are those the step used ($kernels, $weights)', (setting) => {
   it.each(LSTMS)('LSTM, %s', async (_, options) => {
-    const stream = await streamOf({ op: 'LSTM', inputs: 3, hidden: 1, ...options }, kernels);
+    const stream = await streamOf({ op: 'LSTM', inputs: 3, hidden: 1, ...options }, setting);
     let before = new Float32Array(options.hidden!);
     for (let t = 0; t < 6; t++) {
-      const [layer] = stream.trace(numbers(3, t).map((x) => 4 * x)).layers;
+      const layer = traced(
+        stream,
+        numbers(3, t).map((x) => 4 * x),
+      );
       const { forget, input, candidate, output, learn, remember, use } = layer.gates;
       expect(layer).toMatchObject({ name: 'y', op: 'LSTM' });
       expect(
@@ -67,10 +90,13 @@ describe.each(BUILDS)('the gates that a trace shows are those the step used (%s)
   });
 
   it.each(GRUS)('GRU, %s', async (_, options) => {
-    const stream = await streamOf({ op: 'GRU', inputs: 3, hidden: 1, ...options }, kernels);
+    const stream = await streamOf({ op: 'GRU', inputs: 3, hidden: 1, ...options }, setting);
     let before = new Float32Array(options.hidden!);
     for (let t = 0; t < 6; t++) {
-      const [layer] = stream.trace(numbers(3, t).map((x) => 4 * x)).layers;
+      const layer = traced(
+        stream,
+        numbers(3, t).map((x) => 4 * x),
+      );
       const { update, candidate } = layer.gates;
       const expected = update.map((z, u) => round(round(1 - z) * candidate[u]) + round(z * before[u]));
       expect(sameBits(layer.hidden, expected)).toBe(true);
@@ -80,7 +106,7 @@ describe.each(BUILDS)('the gates that a trace shows are those the step used (%s)
   });
 
   it('RNN', async () => {
-    const stream = await streamOf({ op: 'RNN', inputs: 3, hidden: 5 }, kernels);
+    const stream = await streamOf({ op: 'RNN', inputs: 3, hidden: 5 }, setting);
     const twin = stream.clone();
     const { output, layers } = stream.trace([1, 2, 3]);
     expect(output).toEqual(twin.step([1, 2, 3]));

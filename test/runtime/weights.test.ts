@@ -126,6 +126,23 @@ describe('weights', () => {
     );
   });
 
+  it('int8 leaves linear layers of one output in float32', async () => {
+    const single = (op: string, attributes = {}, shape = [64, 1]) =>
+      graphOf({
+        inputs: [value('x', ['T', 'N', 64])],
+        outputs: [value('y', ['T', 'N', 1])],
+        nodes: [node(op, ['x', 'w'], 'y', attributes)],
+        tensors: [floats('w', shape, { seed: 1 })],
+      });
+    const graph = single('MatMul');
+    expect(holdWeights(graph, 'int8')).toEqual(graph);
+    expect(kernelsOf(await loadModel(writeNative(graph), { weights: 'int8' }))).toEqual(['linear']);
+    expect(kernelsOf(await loadModel(writeNative(graph), { weights: 'bfloat16' }))).toEqual(['linearBfloat16']);
+    const byRows = single('Gemm', { transB: 1 }, [1, 64]);
+    expect(holdWeights(byRows, 'int8')).toEqual(byRows);
+    expect(holdWeights(single('MatMul', {}, [64, 2]), 'int8').tensors.has('w')).toBe(false);
+  });
+
   it('float32 widens what is stored as int8, exactly', async () => {
     const graph = holdWeights(stack(), 'int8');
     const model = await loadModel(writeNative(graph), { weights: 'float32' });
