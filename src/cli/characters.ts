@@ -8,7 +8,13 @@ export const UNKNOWN: Options = {
 };
 
 /** A model's vocabulary, with what `--unknown` says. @throws RivuletError as `Vocabulary.of` does */
-export const vocabularyOf = (model: Model, args: Arguments) => Vocabulary.of(model, { unknown: args.text('unknown') });
+export function vocabularyOf(model: Model, args: Arguments): Vocabulary {
+  if (model.metadata.vocabulary !== undefined) return Vocabulary.of(model, { unknown: args.text('unknown') });
+  throw new RivuletError('INVALID_INPUT', `Model "${model.name}" is none of characters`, {
+    expected: 'a vocabulary in its metadata',
+    hint: 'Models of series go with forecast, detect and run',
+  });
+}
 
 /**
  * Token ids of a text.
@@ -25,7 +31,7 @@ export function encodeText(vocabulary: Vocabulary, text: string, file?: string):
       file,
       hint: isEnd
         ? "The text has line ends of Windows: tr -d '\\r' takes them out"
-        : `Remove or replace it${file === undefined ? '' : ', or say with --unknown what stands in for it'}`,
+        : 'Remove or replace it, or say with --unknown what stands in for it',
     });
   }
 }

@@ -1,10 +1,12 @@
-import { type Ending, generate, Sampler, type TokenStream, textTask, Vocabulary } from '../text/index.js';
-import { encodeText } from './characters.js';
-import type { Verb } from './host.js';
-import { MODEL_NOTE, openModel, openStream, STATE, saveState } from './model.js';
-import { HELD, KERNELS } from './options.js';
+import { type Ending, generate, Sampler, type TokenStream, textTask } from '../text/index.js';
+import { encodeText, UNKNOWN, vocabularyOf } from './characters.js';
+import type { Context, Verb } from './host.js';
+import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
+import { type Arguments, HELD, KERNELS, UsageError } from './options.js';
 import { count, figure, type Output, printable } from './output.js';
 import { READING } from './reading.js';
+import { readAll, STDIN } from './records.js';
+import { decodeText } from './series.js';
 
 export const generateVerb: Verb = {
   name: 'generate',
@@ -16,9 +18,11 @@ export const generateVerb: Verb = {
     'In TEXT, \\n is a line end, \\t a tab and \\\\ a backslash.',
     'To go on from a saved state, pass the last character of the text before as the prompt.',
     'A model of short texts, such as headlines, says how one begins and ends: each is then a line, prompt included.',
+    'With --prompts, N texts are written for each line of FILE, in order.',
   ],
   options: {
     prompt: { short: 'p', value: 'TEXT', help: 'Text to go on from (default: a line end)' },
+    prompts: { value: 'FILE', help: 'A prompt in each line, or - for standard input; each text is then a line' },
     length: { short: 'n', value: 'N', help: 'Characters to make (default: what the model says, else 500)' },
     count: {
       short: 'c',
@@ -34,6 +38,7 @@ export const generateVerb: Verb = {
     'top-p': { value: 'P', help: 'Draw from the likeliest characters that have probability P together' },
     seed: { short: 's', value: 'N', help: 'Seed of the draws (default: a random one, told at the end)' },
     stop: { value: 'TEXT', multiple: true, help: 'End before this text (default: what the model says)' },
+    ...UNKNOWN,
     ...STATE,
     ...READING,
     ...KERNELS,
@@ -42,13 +47,16 @@ export const generateVerb: Verb = {
   examples: [
     'rivulet generate models/shakespeare --prompt "ROMEO:" --temperature 0.8 --seed 1',
     'rivulet generate models/headlines --count 5 --prompt "Show HN"',
+    'rivulet generate models/headlines --prompts beginnings.txt --seed 1',
     'rivulet generate models/shakespeare --stop "\\n\\n" --save-state romeo.state',
   ],
 
   async run(args, context) {
     const { stdout, stderr, signal } = context;
     const texts = args.number('count', { min: 1, integer: true });
-    const given = unescapeText(args.text('prompt') ?? '');
+    if (args.text('prompt') !== undefined && args.text('prompts') !== undefined) {
+      throw new UsageError('--prompt and --prompts exclude each other');
+    }
     const asked = {
       length: args.number('length', { min: 0, integer: true }),
       stop: args.list('stop').map(unescapeText),
@@ -58,24 +66,27 @@ export const generateVerb: Verb = {
       seed: args.number('seed', { min: 0, integer: true }),
     };
     const model = await openModel(args, context);
-    const vocabulary = Vocabulary.of(model);
+    const vocabulary = vocabularyOf(model, args);
+    const prompts = await readPrompts(args, context);
+    for (const { text, file } of prompts) encodeText(vocabulary, text, file);
     const task = textTask(model);
     const { topK, topP, seed, temperature = task?.temperature, length = task?.length } = asked;
     const sampler = new Sampler({ temperature, topK, topP, seed });
-    encodeText(vocabulary, given);
     const stop = asked.stop.length > 0 ? asked.stop : (task?.stop ?? []);
-    const options = { prompt: (task?.prompt ?? '') + given, length, stop, sampler, signal };
-    const isLine = task !== undefined || texts !== undefined;
+    const options = { length, stop, sampler, signal };
+    const isLine = task !== undefined || texts !== undefined || args.text('prompts') !== undefined;
     const stream = await openStream(model, args, context);
     const begin = stream.save();
     const timed = new TimedStream(stream);
 
     const started = performance.now();
     let made = 0;
-    for (let i = 0; i < (texts ?? 1); i++) {
+    const all = prompts.flatMap(({ text }) => new Array<string>(texts ?? 1).fill(text));
+    for (const [i, text] of all.entries()) {
       if (i > 0) stream.restore(begin);
-      if (isLine) await stdout.write(given);
-      made += (await writeText(generate(timed, vocabulary, options), stdout, isLine)).count;
+      if (isLine) await stdout.write(text);
+      const prompt = (task?.prompt ?? '') + text;
+      made += (await writeText(generate(timed, vocabulary, { ...options, prompt }), stdout, isLine)).count;
     }
     const seconds = (performance.now() - started) / 1000;
     await saveState(stream, args);
@@ -86,6 +97,18 @@ export const generateVerb: Verb = {
     await stderr.write('\n');
   },
 };
+
+/** What texts begin with, and the file and line that it is from. */
+async function readPrompts(args: Arguments, context: Context): Promise<{ text: string; file?: string }[]> {
+  const path = args.text('prompts');
+  if (path === undefined) return [{ text: unescapeText(args.text('prompt') ?? '') }];
+  const file = path === '-' ? STDIN : path;
+  const content = path === '-' ? await readAll(context) : await readBytes(path, context);
+  const lines = decodeText(content, file)
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/);
+  return lines.map((text, i) => ({ text, file: `${file}, line ${i + 1}` }));
+}
 
 /** Writes a text as it is made, and a line end after it where it is a line. */
 async function writeText(

@@ -1,8 +1,14 @@
+import { addAbortSignal } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { RivuletError } from '../errors.js';
 import { CsvSplitter } from '../io/csv.js';
+import type { Context } from './host.js';
 
 /** What errors call it. */
 export const STDIN = 'standard input';
+
+/** All that arrives on standard input. */
+export const readAll = ({ stdin, signal }: Context): Promise<Uint8Array> => buffer(addAbortSignal(signal, stdin));
 
 /** The CSV records of standard input, as they arrive. */
 export async function* recordsOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<{ text: string; line: number }> {

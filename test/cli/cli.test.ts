@@ -186,6 +186,27 @@ describe('generate', () => {
     expect((await rivulet(['generate', text, ...argv])).stdout).toBe(expected.join(''));
   });
 
+  it('writes a text for each line of prompts, from a file or standard input', async () => {
+    const vocabulary = Vocabulary.of(textModel);
+    const sampler = new Sampler({ seed: 4 });
+    const expected = ['ab', 'ab', 'cde', 'cde'].map((prompt) => {
+      const options = { prompt, length: 9, sampler };
+      return `${prompt}${[...generateSync(textModel.createStream(), vocabulary, options)].join('')}\n`;
+    });
+    await writeFile(at('prompts.txt'), 'ab\r\ncde\r\n');
+    const argv = ['generate', text, '--seed', '4', '--length', '9', '--count', '2', '--prompts'];
+    expect((await rivulet([...argv, at('prompts.txt')])).stdout).toBe(expected.join(''));
+    expect((await rivulet([...argv, '-'], { stdin: 'ab\ncde' })).stdout).toBe(expected.join(''));
+    const wrong = await rivulet([...argv, '-'], { stdin: 'ab\ncXe\n' });
+    expect(wrong).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/standard input, line 2: .*"X"/),
+    });
+    expect((await rivulet([...argv, '-', '--unknown', 'e'], { stdin: 'cXe' })).code).toBe(0);
+    expect(await rivulet([...argv, '-', '--prompt', 'a'])).toMatchObject({ code: 2 });
+  });
+
   it('begins and ends a text as the model says, unless told otherwise', async () => {
     const task = { prompt: '\n', stop: ['\n', 'c'], length: 12, temperature: 0.5 };
     await writeFile(at('lines.safetensors'), tinyCharacterModel(8, { generation: JSON.stringify(task) }));
@@ -215,7 +236,7 @@ describe('generate', () => {
   it('refuses a model without a vocabulary, a prompt outside it, a state that is none', async () => {
     expect(await rivulet(['generate', series])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('no vocabulary'),
+      stderr: expect.stringMatching(/Model "series" is none of characters.*forecast/),
     });
     const prompt = await rivulet(['generate', text, '--prompt', 'Ω']);
     expect(prompt).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('U+03A9') });
@@ -450,9 +471,7 @@ describe('evaluate', () => {
       /latin\.txt: Not text in UTF-8 at line 2\./,
     );
     expect(await rivulet(['trace', text, at('odd.txt'), '--unknown', 'e'])).toMatchObject({ code: 0 });
-    expect((await rivulet(['generate', text, '--prompt', 'aX'])).stderr).toMatch(
-      /"X".*character 2.*Remove or replace it$/m,
-    );
+    expect((await rivulet(['generate', text, '--prompt', 'aX'])).stderr).toMatch(/"X".*character 2.*--unknown/m);
     const { stdout } = await rivulet(['evaluate', text, at('odd.txt'), '--unknown', 'e', '--json']);
     const ids = Vocabulary.of(textModel).encode('abecd');
     expect(JSON.parse(stdout).loss).toBe(evaluateTextSync(textModel.createStream(), ids).loss);
