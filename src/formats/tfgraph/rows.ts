@@ -1,3 +1,4 @@
+import { RivuletError } from '../../errors.js';
 import { isIntegral, toIntegers } from '../../graph/tensor.js';
 import { type NodeDef, type Nodes, outputOf, type Ref, refOf } from './node-def.js';
 import type { Scope } from './scope.js';
@@ -19,6 +20,7 @@ const MOST = 16;
  * TensorFlow puts the rows of [N, T, C] one below the other for a product with a matrix, and takes them apart again after it.
  * Here the same is computed without: the nodes between two such Reshapes are there a second time, on rows that stay in their
  * place. Who reads lengths can follow N and T then, and not their product.
+ * @throws RivuletError `INVALID_GRAPH` where a node has a name that such a one would have; TensorFlow's have no `#`.
  */
 export function withRowsInPlace(scope: Scope): Nodes {
   const result = new Map(scope.nodes);
@@ -28,6 +30,9 @@ export function withRowsInPlace(scope: Scope): Nodes {
     let value = chain.x;
     for (const [i, one] of chain.nodes.entries()) {
       const name = `${node.name}#${i}`;
+      if (scope.nodes.has(name)) {
+        throw new RivuletError('INVALID_GRAPH', 'Two nodes have this name', { file: scope.file, node: name });
+      }
       const inputs = one.node.inputs.map((ref, k) => (k === one.input ? value : ref));
       result.set(name, { ...one.node, name, inputs });
       value = refOf(name);

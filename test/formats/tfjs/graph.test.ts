@@ -104,6 +104,13 @@ it('takes the older Select, of values of one shape', async () => {
   expect(largestDifference(made.y.data, outputs.y.data)).toBeLessThan(TOLERANCES.float32);
 });
 
+it('refuses a node that would be taken for one of those made while reading', async () => {
+  const { json, files } = stored('gru');
+  const reshape = json.modelTopology.node.filter(({ op }: { op: string }) => op === 'Reshape').at(-1);
+  json.modelTopology.node.push({ name: `${reshape.name}#0`, op: 'Identity', input: ['x'] });
+  await expect(loadModel(encode(json), { files })).rejects.toMatchObject({ code: 'INVALID_GRAPH' });
+});
+
 describe('graph models that are refused', () => {
   interface Node {
     name: string;
