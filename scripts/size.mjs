@@ -56,6 +56,16 @@ for (const { what, files, budget } of rows) {
   console.log(`${what.padEnd(36)}${String(size).padStart(8)}${verdict}`);
 }
 
+// A chunk under another name than the command's or a tool's files call it by would be missed when it is first needed.
+for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
+  const imports = readFileSync(join(dist, file), 'utf8').matchAll(/\bimport\("\.\/([^"]+)"\)/g);
+  for (const [, wanted] of imports) {
+    if (existsSync(join(dist, wanted))) continue;
+    console.error(`dist/${file} imports ${wanted}, which is not there`);
+    broken = true;
+  }
+}
+
 // A chunk that no row names would be a download nobody counts.
 const counted = new Set([...rows.flatMap(({ files }) => files), kernels('relaxed')]);
 for (const file of readdirSync(dist).filter((name) => name.endsWith('.js') && !counted.has(name))) {

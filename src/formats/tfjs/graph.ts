@@ -1,11 +1,10 @@
 import { RivuletError } from '../../errors.js';
 import type { Graph, Tensor } from '../../graph/graph.js';
-import type { Neighbours } from '../../io/neighbours.js';
 import type { JsonObject } from '../json.js';
+import type { NamedWeight } from '../keras/weights.js';
 import type { OnnxOptions } from '../onnx/options.js';
 import type { RefusalOptions } from '../refusals.js';
 import { readGraphModel } from '../tfgraph/graph-model.js';
-import { readManifest } from './manifest.js';
 
 /** Keys of `model.json` that are read, and those that say nothing of what a model computes. */
 const KEYS = new Set([
@@ -14,14 +13,15 @@ const KEYS = new Set([
 ]);
 
 /**
- * Reads TensorFlow.js's `model.json` of a graph model, and the shards of weights that it names.
- * @throws RivuletError as `readGraphModel` does, and what reading the shards throws.
+ * Reads TensorFlow.js's `model.json` of a graph model.
+ * @param read gives the weights of its manifest.
+ * @throws RivuletError as `readGraphModel` does, and what reading the weights throws.
  */
 export async function readTfjsGraph(
   json: JsonObject,
   file: string | undefined,
   options: OnnxOptions & RefusalOptions,
-  neighbours: Neighbours,
+  read: () => Promise<readonly NamedWeight[]>,
 ): Promise<Graph> {
   const stranger = [...json.keys()].find((key) => !KEYS.has(key));
   if (stranger !== undefined) {
@@ -46,7 +46,7 @@ export async function readTfjsGraph(
     );
   }
   const weights = new Map<string, Tensor>();
-  for (const { path, tensor } of await readManifest(json.get('weightsManifest'), file, neighbours)) {
+  for (const { path, tensor } of await read()) {
     if (weights.has(path)) {
       throw new RivuletError('INVALID_FILE', 'Two weights have this name', { file, tensor: path });
     }

@@ -30,9 +30,10 @@ export async function readTfjs(
   neighbours: Neighbours,
 ): Promise<Graph> {
   const topology = json.get('modelTopology');
+  const read = () => readManifest(json.get('weightsManifest'), file, neighbours);
   if (json.get('format') === 'graph-model' || (topology instanceof Map && topology.has('node'))) {
     const { readTfjsGraph } = await import('./graph.js');
-    return readTfjsGraph(json, file, options, neighbours);
+    return readTfjsGraph(json, file, options, read);
   }
   for (const key of json.keys()) {
     if (IDLE.has(key) || key === 'modelTopology' || key === 'weightsManifest') continue;
@@ -44,7 +45,7 @@ export async function readTfjs(
   if (!(topology instanceof Map)) {
     throw new RivuletError('INVALID_FILE', 'model.json has no "modelTopology"', { file, expected: 'an object' });
   }
-  const weights = await readManifest(json.get('weightsManifest'), file, neighbours);
+  const weights = await read();
   // A converter keeps Keras's words: the model stands in `model_config`, beside the version.
   const inner = topology.get('model_config');
   const { model } = readTopology(inner instanceof Map ? inner : topology, 'modelTopology', file);
