@@ -141,6 +141,15 @@ describe('graph models that are refused', () => {
     expect(await refusal(() => undefined)).toBeUndefined();
   });
 
+  it('an operator that is called as what every object has', async () => {
+    for (const op of ['constructor', 'toString', '__proto__']) {
+      const said = await refusal(({ body }) => {
+        find(body, 'AddV2').op = op;
+      });
+      expect(said).toMatch(/^(UNSUPPORTED_OPERATOR|INVALID_\w+) /);
+    }
+  });
+
   it.each<[string, Parameters<typeof refusal>[0], RegExp]>([
     [
       'a loop that ends by another comparison',
