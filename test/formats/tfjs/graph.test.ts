@@ -111,6 +111,18 @@ it('refuses a node that would be taken for one of those made while reading', asy
   await expect(loadModel(encode(json), { files })).rejects.toMatchObject({ code: 'INVALID_GRAPH' });
 });
 
+it('refuses more parts than there may be before it makes any', async () => {
+  for (const num of [0, -1, 4097, 2 ** 40]) {
+    const { json, files } = stored('unrolled');
+    const unpack = json.modelTopology.node.find(({ op }: { op: string }) => op === 'Unpack');
+    unpack.attr.num = { i: String(num) };
+    await expect(loadModel(encode(json), { files })).rejects.toMatchObject({
+      code: 'INVALID_GRAPH',
+      message: expect.stringContaining('Unpack: attribute "num"'),
+    });
+  }
+});
+
 describe('graph models that are refused', () => {
   interface Node {
     name: string;

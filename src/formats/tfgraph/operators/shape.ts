@@ -55,13 +55,24 @@ function pack(node: NodeWriter): void {
   );
 }
 
+/** Parts that an operator may take a value apart into. */
+const MAX_PARTS = 4096;
+
+/** How many parts an attribute says there are. */
+function partCount(node: NodeWriter, attribute: string, fallback: number): number {
+  const count = node.attributes.integer(attribute, fallback);
+  if (count >= 1 && count <= MAX_PARTS) return count;
+  throw node.error('INVALID_GRAPH', `${node.node.op}: attribute "${attribute}"`, {
+    expected: `1 to ${MAX_PARTS}`,
+    found: `${count}`,
+  });
+}
+
 function unpack(node: NodeWriter): void {
   const axis = node.attributes.integer('axis', 0);
-  const count = node.attributes.integer('num', 0);
+  const count = partCount(node, 'num', 0);
   node.attributes.end();
   const parts = Array.from({ length: count }, (_, i) => node.graph.shared.fresh(`${node.name}/part${i}`));
-  if (count < 1 || count > 4096)
-    throw node.error('INVALID_GRAPH', 'Unpack: attribute "num"', { expected: '1 to 4096', found: `${count}` });
   node.graph.add('Split', `${node.name}/Split`, [node.input(0)], parts, { axis });
   for (const [i, part] of parts.entries())
     node.graph.add('Squeeze', `${node.name}/${i}`, [part], [node.output(i)], { axes: [axis] });
@@ -69,10 +80,8 @@ function unpack(node: NodeWriter): void {
 
 function split(node: NodeWriter): void {
   const sized = node.node.op === 'SplitV';
-  const count = node.attributes.integer('num_split', 1);
+  const count = partCount(node, 'num_split', 1);
   node.attributes.end();
-  if (count < 1 || count > 4096)
-    throw node.error('INVALID_GRAPH', 'Split: attribute "num_split"', { expected: '1 to 4096', found: `${count}` });
   const outputs = Array.from({ length: count }, (_, i) => node.output(i));
   const [value, axis] = sized ? [0, 2] : [1, 0];
   const sizes = sized ? [node.input(1)] : [];
