@@ -19,6 +19,12 @@ const kernels = {
       chunk.code = chunk.code.replace(/\/\/# sourceMappingURL=.*\n?$/, '');
       delete bundle[chunk.sourcemapFileName];
     }
+    for (const file of Object.values(bundle)) {
+      if (file.type !== 'asset' || !file.fileName.endsWith('.map')) continue;
+      const map = JSON.parse(file.source);
+      map.sourcesContent = map.sourcesContent.map((text, i) => (kernelModule.test(map.sources[i]) ? null : text));
+      file.source = JSON.stringify(map);
+    }
   },
 };
 

@@ -7,7 +7,7 @@ import { MODEL_NOTE, openModel } from './model.js';
 import { HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, figure, printable, table } from './output.js';
 import { Progress } from './progress.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { portsOf } from './series.js';
 
 const STEPS = 100;
@@ -33,7 +33,7 @@ export const benchVerb: Verb = {
   options: {
     seconds: { value: 'X', help: 'How long to measure each case (default: 1)' },
     ...JSON_OUTPUT,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

@@ -16,7 +16,7 @@ import { kernelsOf, MODEL_NOTE, openGraph } from './model.js';
 import { type Arguments, columns, KEEP, KERNELS, UsageError } from './options.js';
 import { bytes, count, figure } from './output.js';
 import { Progress } from './progress.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { portsOf } from './series.js';
 
 /** Types of weights by the names that the command line takes, and how far rounding to them may move an output. */
@@ -49,7 +49,7 @@ export const convertVerb: Verb = {
       value: 'NUMBER',
       help: 'Largest difference allowed (default: 1e-5; for f16 0.01, bf16 0.1, int8 0.5)',
     },
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
   },
   examples: [

@@ -8,7 +8,7 @@ import type { Verb } from './host.js';
 import { answerTo, liveReadings, storedReadings } from './live.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { KERNELS } from './options.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { COLUMNS, DATA_NOTE, namesIn, readReadings, tableOptions } from './readings.js';
 import { STDIN } from './records.js';
 
@@ -31,7 +31,7 @@ export const detectVerb: Verb = {
     recent: { value: 'N', help: 'Last errors that are judged together (default: what the model says, else 10)' },
     anomalies: { help: 'Write the anomalies only' },
     ...STATE,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
   },
   examples: [

@@ -10,7 +10,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, UsageError } from './option
 import { count, figure } from './output.js';
 import { Progress } from './progress.js';
 import { RANGE, type RangeOf, readRange } from './range.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings, tableOptions } from './readings.js';
 import { type Measures, type Score, SeriesScore, TextScore } from './scores.js';
 import { decodeText, portsOf, readSeries } from './series.js';
@@ -46,7 +46,7 @@ export const evaluateVerb: Verb = {
     ...UNKNOWN,
     state: STATE.state,
     ...JSON_OUTPUT,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

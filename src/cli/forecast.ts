@@ -14,7 +14,7 @@ import { type Arguments, HELD, JSON_OUTPUT, KERNELS, type Options, UsageError } 
 import { count } from './output.js';
 import { Progress } from './progress.js';
 import { type RangeOf, readRange } from './range.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { COLUMNS, DATA_NOTE, namesIn, type Readings, readReadings, tableOptions } from './readings.js';
 import { STDIN } from './records.js';
 
@@ -49,7 +49,7 @@ export const forecastVerb: Verb = {
     ...SCORED,
     ...STATE,
     ...JSON_OUTPUT,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

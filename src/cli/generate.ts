@@ -4,7 +4,7 @@ import type { Context, Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { type Arguments, HELD, KERNELS, UsageError } from './options.js';
 import { count, figure, type Output, printable } from './output.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { readAll, STDIN } from './records.js';
 import { decodeText } from './series.js';
 
@@ -40,7 +40,7 @@ export const generateVerb: Verb = {
     stop: { value: 'TEXT', multiple: true, help: 'End before this text (default: what the model says)' },
     ...UNKNOWN,
     ...STATE,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

@@ -7,7 +7,7 @@ import type { Context, Verb } from './host.js';
 import { MODEL_NOTE, modelPath, type OpenedGraph, openGraph, openModel } from './model.js';
 import { type Arguments, HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
@@ -20,7 +20,7 @@ export const inspectVerb: Verb = {
   options: {
     plan: { help: 'Show the plan too: the arena and the kernel calls of a step' },
     ...JSON_OUTPUT,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

@@ -9,7 +9,7 @@ import { writeFile } from './files.js';
 import type { Context } from './host.js';
 import type { Arguments, Options } from './options.js';
 import { Progress } from './progress.js';
-import { readingOf } from './reading.js';
+import { readerOptionsOf } from './reader-options.js';
 
 /** What a verb's notes say about its first argument. */
 export const MODEL_NOTE =
@@ -56,7 +56,7 @@ export async function openModel(args: Arguments, context: Context): Promise<Mode
 
 /** What the options say of how a model is loaded. */
 export async function modelOptions(args: Arguments, context: Context) {
-  return { ...kernelsOf(args), ...heldOf(args), ...(await readingOf(args, (path) => readBytes(path, context))) };
+  return { ...kernelsOf(args), ...heldOf(args), ...(await readerOptionsOf(args, (path) => readBytes(path, context))) };
 }
 
 /** A graph as its reader understood it, and the file that it is of. */
@@ -67,7 +67,7 @@ export interface OpenedGraph extends ReadGraph {
 /** Reads the graph of the model that the first argument means. `onRefusal` as `readGraph` takes it. */
 export async function openGraph(args: Arguments, context: Context, onRefusal?: OnRefusal): Promise<OpenedGraph> {
   const file = await modelPath(args.positionals[0]);
-  const given = await readingOf(args, (path) => readBytes(path, context));
+  const given = await readerOptionsOf(args, (path) => readBytes(path, context));
   const read = await reading(file, context, (options) => readGraph(file, { ...options, ...given, onRefusal }));
   return { ...read, file };
 }

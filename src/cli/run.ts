@@ -7,7 +7,7 @@ import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { HELD, KERNELS, UsageError } from './options.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { recordsOf, STDIN } from './records.js';
 import { isNamed, runArrays } from './run-arrays.js';
 import { NPY_START, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
@@ -37,7 +37,7 @@ export const runVerb: Verb = {
     format: { value: 'FORMAT', help: 'csv or npy: what INPUT is (default: its content decides)' },
     'output-format': { value: 'FORMAT', help: 'csv or npy: what to write (default: by the name of FILE, else csv)' },
     ...STATE,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
     ...HELD,
   },

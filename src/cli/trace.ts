@@ -9,7 +9,7 @@ import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from '
 import { type Arguments, KERNELS, UsageError } from './options.js';
 import { Progress } from './progress.js';
 import { readRange } from './range.js';
-import { READING } from './reading.js';
+import { READER_OPTIONS } from './reader-options.js';
 import { COLUMNS, forecastingOf, isForecaster, namesIn, readReadings, tableOptions } from './readings.js';
 import { decodeText, portsOf, readSeries } from './series.js';
 import { TraceView } from './trace-view.js';
@@ -52,7 +52,7 @@ export const traceVerb: Verb = {
     skip: { value: 'N', help: 'Read N characters or steps at the beginning without tracing them' },
     length: { short: 'n', value: 'N', help: `Trace N characters or steps at most (default: ${LENGTH})` },
     ...STATE,
-    ...READING,
+    ...READER_OPTIONS,
     ...KERNELS,
   },
   examples: [

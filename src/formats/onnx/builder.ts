@@ -177,6 +177,12 @@ export class Builder {
     return isZero(constant);
   }
 
+  /** A tensor of equal numbers. */
+  filled(name: string, type: DataType, fill: number, shape: number[]): Tensor {
+    this.spend(elementCount(shape));
+    return tensorOf(name, type, new Array<number>(elementCount(shape)).fill(fill), shape);
+  }
+
   /** Counts elements about to be moved or looked at. */
   spend(elements: number): void {
     this.folded += elements;
@@ -202,8 +208,7 @@ export class Builder {
         return typeof known === 'number' ? known : known.role === 'T' || value.type !== 'float32' ? undefined : 1;
       });
       if (!shape?.every((length) => length !== undefined)) throw this.unknownContent(value, where);
-      this.spend(elementCount(shape));
-      value.constant = tensorOf(value.name, value.type, new Array<number>(elementCount(shape)).fill(value.fill), shape);
+      value.constant = this.filled(value.name, value.type, value.fill, shape);
     }
     return value;
   }

@@ -1,5 +1,4 @@
-import { elementCount } from '../../graph/tensor.js';
-import { floatTensor, integerTensor } from '../constants.js';
+import { integerTensor } from '../constants.js';
 import { type Length, numberOf, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
 import { timeCut } from './shape-operators.js';
@@ -60,8 +59,7 @@ function everywhere(node: NodeContext, value: Value): Value {
     return typeof known === 'number' ? known : 1;
   });
   const name = node.builder.fresh(`${node.name}.updates`);
-  node.builder.spend(elementCount(shape));
-  return node.builder.constant(floatTensor(name, new Array<number>(elementCount(shape)).fill(value.fill), shape));
+  return node.builder.constant(node.builder.filled(name, value.type, value.fill, shape));
 }
 
 /** The index that all indices are. */

@@ -4,7 +4,7 @@ import { type Arguments, decimal, type Options, UsageError } from './options.js'
 import { decodeText } from './series.js';
 
 /** What a file leaves open, said on the command line: options of every verb that loads a model. */
-export const READING: Options = {
+export const READER_OPTIONS: Options = {
   architecture: {
     value: 'FILE',
     help: 'JSON that says what weights alone leave open: the order of layers, a Keras model',
@@ -23,13 +23,16 @@ export const READING: Options = {
   },
 };
 
-type Reading = Pick<ReadOptions, 'architecture' | 'unpadded' | 'constants' | 'shapes' | 'states'>;
+type ReaderOptions = Pick<ReadOptions, 'architecture' | 'unpadded' | 'constants' | 'shapes' | 'states'>;
 
 /**
- * What `READING` says, as readers take it.
+ * What `READER_OPTIONS` says, as readers take it.
  * @throws UsageError for what is no number, no shape, or no pair of names
  */
-export async function readingOf(args: Arguments, read: (path: string) => Promise<Uint8Array>): Promise<Reading> {
+export async function readerOptionsOf(
+  args: Arguments,
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<ReaderOptions> {
   const path = args.text('architecture');
   const constants = listed(args, 'constant', 'numbers with commas between', decimal);
   const shapes = listed(args, 'shape', `lengths, ${TIME} and ${BATCH} with commas between`, dimOf);
