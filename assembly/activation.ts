@@ -2,8 +2,8 @@
 // iteration, see ARCHITECTURE.md); `npm run sweep` measures the error over every float32.
 
 import {
-  absOf, add, and, div, exponent, halfPower, loadSplat, lower, mul, multiplyAdd, or, otherHalfPower, selectLess, splat,
-  sqrtOf, sub, unlessNegative, upper,
+  absOf, add, and, div, exponent, halfPower, loadSplat, lower, mul, multiplyAdd, multiplySubtract, or, otherHalfPower, selectLess, splat,
+  sqrtOf, sub, upper,
 } from './vector';
 
 /** Codes of the element-wise functions; src/ops/activations.ts has the same table with their names. */
@@ -40,7 +40,7 @@ const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 12582912, 0.693359375, -0.00021219444005469058, // log2 e, ROUNDER, ln 2 in two parts
   0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814540579915047, // exp
   1, 2, -104, -87, 90, -0,
-  12583104, 12583039, 2.710505431213761e-20, // ROUNDER + 192, ROUNDER + 127, 2^-65
+  12583104, 12583039, 3.6893488147419103e19, 20, 0.6931471824645996, // ROUNDER + 192, ROUNDER + 127, 2^65, 20, ln 2
 ], 16);
 const LOG2_E: usize = TABLE;
 const ROUNDER: usize = TABLE + 4;
@@ -55,7 +55,9 @@ const MOST: usize = TABLE + 52;
 const SIGN: usize = TABLE + 56;
 const BIASED_ROUNDER: usize = TABLE + 60;
 const TANH_ROUNDER: usize = TABLE + 64;
-const UNBIASED: usize = TABLE + 68;
+const SCALE: usize = TABLE + 68;
+const MOST_OF_SIGMOID: usize = TABLE + 72;
+const LN2: usize = TABLE + 76;
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. Adding ROUNDER = 1.5 * 2^23 leaves n in the low bits of the
 // sum, both rounded and ready to be an exponent. ln 2 is split so that n * LN2_HIGH is exact.
@@ -66,28 +68,23 @@ const UNBIASED: usize = TABLE + 68;
   return multiplyAdd<V>(x, loadSplat<V>(LOG2_E), rounder);
 }
 
+/** x - n ln 2, ln 2 in two parts. */
+// @ts-ignore: decorator
+@inline function reduced<V>(x: V, n: V): V {
+  return multiplySubtract<V>(n, loadSplat<V>(LN2_LOW), multiplySubtract<V>(n, loadSplat<V>(LN2_HIGH), x));
+}
+
 /**
  * e^r - 1, as r + r^2 Q(r) with Q of degree 4 in pairs (Estrin's scheme: half the chain of Horner's). The fit is good to
  * 0.05 ulp of e^r, the arithmetic to about 1.
  */
 // @ts-ignore: decorator
-@inline function expReducedLessOne<V>(x: V, n: V): V {
-  const r = sub<V>(sub<V>(x, mul<V>(n, loadSplat<V>(LN2_HIGH))), mul<V>(n, loadSplat<V>(LN2_LOW)));
-  return multiplyAdd<V>(mul<V>(r, r), quartic<V>(r), r);
-}
-
-/** e^r. */
-// @ts-ignore: decorator
-@inline function expReduced<V>(x: V, n: V): V {
-  return add<V>(expReducedLessOne<V>(x, n), loadSplat<V>(ONE));
-}
-
-// @ts-ignore: decorator
-@inline function quartic<V>(r: V): V {
+@inline function expLessOne<V>(r: V): V {
   const square = mul<V>(r, r);
   const low = multiplyAdd<V>(loadSplat<V>(EXP + 4), r, loadSplat<V>(EXP));
   const high = multiplyAdd<V>(loadSplat<V>(EXP + 12), r, loadSplat<V>(EXP + 8));
-  return multiplyAdd<V>(square, multiplyAdd<V>(square, loadSplat<V>(EXP + 16), high), low);
+  const quartic = multiplyAdd<V>(square, multiplyAdd<V>(square, loadSplat<V>(EXP + 16), high), low);
+  return multiplyAdd<V>(square, quartic, r);
 }
 
 /** e^x, denormal results included, 2^n in two halves. Clamped where the result is 0 or infinite anyway. */
@@ -96,29 +93,22 @@ const UNBIASED: usize = TABLE + 68;
   const bounded = upper<V>(lower<V>(x, loadSplat<V>(MOST)), loadSplat<V>(LEAST));
   const rounder = loadSplat<V>(ROUNDER);
   const t = shifted<V>(bounded, rounder);
-  const e = expReduced<V>(bounded, sub<V>(t, rounder));
+  const e = add<V>(expLessOne<V>(reduced<V>(bounded, sub<V>(t, rounder))), loadSplat<V>(ONE));
   return mul<V>(mul<V>(e, halfPower<V>(t)), otherHalfPower<V>(t));
 }
 
 /**
- * e^x for x in [-104, 0], the same bits by a shorter way: ROUNDER + 192 leaves the exponent of 2^(n + 65), with which
- * the product is normal and exact, and 2^-65 takes it to its place, denormal or not. (192 is even: ties round alike.)
+ * e^x / (1 + e^x), above and below by 2^65: with that, 2^n is a normal number down to where the quotient rounds to zero.
+ * From 17.4 up it is 1, so that 20 will do for anything more.
  */
 // @ts-ignore: decorator
-@inline function expOfNegative<V>(x: V): V {
-  const rounder = loadSplat<V>(BIASED_ROUNDER);
-  const t = shifted<V>(x, rounder);
-  const e = expReduced<V>(x, sub<V>(t, rounder));
-  return mul<V>(mul<V>(e, exponent<V>(t)), loadSplat<V>(UNBIASED));
-}
-
-/** 1 / (1 + e^-x), as e^x / (1 + e^x) below zero, where the first form would lose everything. */
-// @ts-ignore: decorator
 @inline export function sigmoidOf<V>(x: V): V {
-  const one = loadSplat<V>(ONE);
-  const e = expOfNegative<V>(upper<V>(or<V>(x, loadSplat<V>(SIGN)), loadSplat<V>(LEAST)));
-  // As e <= 1, the larger of the two is 1 from zero up, and e below.
-  return div<V>(upper<V>(e, unlessNegative<V>(x, one)), add<V>(one, e));
+  const bounded = upper<V>(lower<V>(x, loadSplat<V>(MOST_OF_SIGMOID)), loadSplat<V>(LEAST));
+  const rounder = loadSplat<V>(BIASED_ROUNDER);
+  const t = shifted<V>(bounded, rounder);
+  const power = exponent<V>(t);
+  const e = multiplyAdd<V>(power, expLessOne<V>(reduced<V>(bounded, sub<V>(t, rounder))), power);
+  return div<V>(e, add<V>(loadSplat<V>(SCALE), e));
 }
 
 /**
@@ -133,8 +123,9 @@ const UNBIASED: usize = TABLE + 68;
   const doubled = upper<V>(add<V>(negative, negative), loadSplat<V>(LEAST_NORMAL));
   const t = shifted<V>(doubled, rounder);
   const power = exponent<V>(t);
-  const p = expReducedLessOne<V>(doubled, sub<V>(t, rounder));
-  const m = sub<V>(sub<V>(loadSplat<V>(ONE), power), mul<V>(power, p));
+  // One part of ln 2 is enough: what its rounding costs r is n 2^-29, and m feels 2^n of it.
+  const p = expLessOne<V>(multiplySubtract<V>(sub<V>(t, rounder), loadSplat<V>(LN2), doubled));
+  const m = multiplySubtract<V>(power, p, sub<V>(loadSplat<V>(ONE), power));
   return withSign<V>(div<V>(m, sub<V>(loadSplat<V>(TWO), m)), x);
 }
 

@@ -58,6 +58,15 @@
   } else return c + a * b;
 }
 
+/** c - a * b, rounded as `multiplyAdd` does. */
+// @ts-ignore: decorator
+@inline export function multiplySubtract<V>(a: V, b: V, c: V): V {
+  if (isVector<V>()) {
+    if (ASC_FEATURE_RELAXED_SIMD && !isDefined(STRICT_FLOATS)) return f32x4.relaxed_nmadd(a, b, c);
+    else return f32x4.sub(c, f32x4.mul(a, b));
+  } else return c - a * b;
+}
+
 // @ts-ignore: decorator
 @inline export function sqrtOf<V>(a: V): V {
   if (isVector<V>()) return f32x4.sqrt(a);
