@@ -40,7 +40,7 @@ const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 12582912, 0.693359375, -0.00021219444005469058, // log2 e, ROUNDER, ln 2 in two parts
   0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814540579915047, // exp
   1, 2, -104, -87, 90, -0,
-  12583104, 12583039, 3.6893488147419103e19, 20, 0.6931471824645996, // ROUNDER + 192, ROUNDER + 127, 2^65, 20, ln 2
+  12583104, 12583039, 3.6893488147419103e19, 16.635532379150391, // ROUNDER + 192, ROUNDER + 127, 2^65, ln 2^24
 ], 16);
 const LOG2_E: usize = TABLE;
 const ROUNDER: usize = TABLE + 4;
@@ -57,7 +57,6 @@ const BIASED_ROUNDER: usize = TABLE + 60;
 const TANH_ROUNDER: usize = TABLE + 64;
 const SCALE: usize = TABLE + 68;
 const MOST_OF_SIGMOID: usize = TABLE + 72;
-const LN2: usize = TABLE + 76;
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln 2 / 2. Adding ROUNDER = 1.5 * 2^23 leaves n in the low bits of the
 // sum, both rounded and ready to be an exponent. ln 2 is split so that n * LN2_HIGH is exact.
@@ -99,7 +98,7 @@ const LN2: usize = TABLE + 76;
 
 /**
  * e^x / (1 + e^x), above and below by 2^65: with that, 2^n is a normal number down to where the quotient rounds to zero.
- * From 17.4 up it is 1, so that 20 will do for anything more.
+ * Bounded to ln 2^24, from where on 1 + e^x isn't exact and the quotient would waver: there it is 1, and stays it.
  */
 // @ts-ignore: decorator
 @inline export function sigmoidOf<V>(x: V): V {
@@ -123,8 +122,7 @@ const LN2: usize = TABLE + 76;
   const doubled = upper<V>(add<V>(negative, negative), loadSplat<V>(LEAST_NORMAL));
   const t = shifted<V>(doubled, rounder);
   const power = exponent<V>(t);
-  // One part of ln 2 is enough: what its rounding costs r is n 2^-29, and m feels 2^n of it.
-  const p = expLessOne<V>(multiplySubtract<V>(sub<V>(t, rounder), loadSplat<V>(LN2), doubled));
+  const p = expLessOne<V>(reduced<V>(doubled, sub<V>(t, rounder)));
   const m = multiplySubtract<V>(power, p, sub<V>(loadSplat<V>(ONE), power));
   return withSign<V>(div<V>(m, sub<V>(loadSplat<V>(TWO), m)), x);
 }

@@ -113,13 +113,6 @@
   else return reinterpret<f32>(reinterpret<u32>(a) | reinterpret<u32>(b));
 }
 
-/** `a` where x's sign bit is clear, else +0. */
-// @ts-ignore: decorator
-@inline export function unlessNegative<V>(x: V, a: V): V {
-  if (isVector<V>()) return v128.andnot(a, i32x4.shr_s(x, 31));
-  else return reinterpret<i32>(x) < 0 ? <f32>0 : a;
-}
-
 // Powers of two from the sums in activation.ts, whose low bits are an integer.
 
 /** The low nine bits as the sign (0) and exponent of a float: 2^(b - 127) where they are b in [1, 254]. */
