@@ -6,6 +6,8 @@ import type { Program } from './program.js';
 
 /** Rows up to this long are copied by a loop; a typed array's `set` costs about as much as copying 16 numbers. */
 const SHORT = 16;
+/** Numbers that are checked in one call. */
+const BLOCK = 4096;
 
 /**
  * Where a port's numbers come from or go to during one call: an array of the caller's on one side, rows of the arena on
@@ -20,9 +22,9 @@ export class Channel {
   streamStride = 0;
   stepStride = 0;
   inner: Int32Array | undefined;
-  /** The view that `firstRow` made, and of which memory. */
-  private row: Float32Array | undefined;
-  private rowOf: Float32Array | undefined;
+  /** The views that `firstRows` made, by the number of rows, and of which memory. */
+  private views: (Float32Array | undefined)[] = [];
+  private viewsOf: Float32Array | undefined;
 
   constructor(readonly port: PlanPort) {
     this.integer = port.type !== 'float32';
@@ -32,7 +34,7 @@ export class Channel {
   bind(program: Program): void {
     this.index = program.indexOf(this.port.value);
     this.stride = program.strideOf(this.port.value);
-    this.row = undefined;
+    this.viewsOf = undefined;
   }
 
   /** Points at the caller's array: [streams][steps][size], the usual order. */
@@ -58,6 +60,25 @@ export class Channel {
     else for (let i = 0; i < size; i++) target[to + i] = data[from + i];
   }
 
+  /** Copies in `steps` rows of each of `count` streams, from row 0 on: row = step * count + stream. */
+  writeRows(arena: Arena, first: number, count: number, step: number, steps: number): void {
+    const { data, streamStride, stepStride } = this;
+    const { size } = this.port;
+    const plain = data instanceof Float32Array && !this.integer && !this.inner;
+    if (plain && this.isBlock(count)) {
+      const from = first * streamStride + step * stepStride;
+      arena.f32.set(data.subarray(from, from + count * steps * size), this.index);
+      return;
+    }
+    for (let t = 0; t < steps; t++) {
+      const row = t * count;
+      if (plain && size <= SHORT) {
+        const from = first * streamStride + (step + t) * stepStride;
+        copyRows(arena.f32, this.index + row * this.stride, this.stride, data, from, streamStride, size, count);
+      } else for (let s = 0; s < count; s++) this.write(arena, row + s, first + s, step + t);
+    }
+  }
+
   /** Copies one row out. */
   read(arena: Arena, row: number, stream: number, step: number): void {
     const { inner } = this;
@@ -66,18 +87,36 @@ export class Channel {
     const to = stream * this.streamStride + step * this.stepStride;
     const from = this.index + row * this.stride;
     const { size } = this.port;
-    if (row === 0 && size > SHORT && data.length === size && !inner) data.set(this.firstRow(f32));
+    if (row === 0 && size > SHORT && data.length === size && !inner) data.set(this.firstRows(f32, 1));
     else if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
     else copyFloat32(data, to, f32, from, size);
   }
 
-  /** A view of row 0, kept: what a step copies out must not cost it an object. Made anew when memory or layout change. */
-  private firstRow(f32: Float32Array): Float32Array {
-    if (this.row === undefined || this.rowOf !== f32) {
-      this.row = f32.subarray(this.index, this.index + this.port.size);
-      this.rowOf = f32;
+  /** Copies out the rows that `writeRows` copies in. */
+  readRows(arena: Arena, first: number, count: number, step: number, steps: number): void {
+    if (this.isBlock(count)) {
+      const data = this.data as Float32Array;
+      data.set(this.firstRows(arena.f32, count * steps), first * this.streamStride + step * this.stepStride);
+      return;
     }
-    return this.row;
+    for (let t = 0; t < steps; t++) {
+      for (let s = 0; s < count; s++) this.read(arena, t * count + s, first + s, step + t);
+    }
+  }
+
+  /** Whether rows of `count` streams follow one another, in the same order and without gaps, on both sides. */
+  private isBlock(count: number): boolean {
+    const { size } = this.port;
+    return !this.inner && this.stride === size && (count === 1 || this.streamStride === size);
+  }
+
+  /** A view of the first rows, kept: copying out must not cost an object. Made anew when memory or layout change. */
+  private firstRows(f32: Float32Array, rows: number): Float32Array {
+    if (this.viewsOf !== f32) {
+      this.views = [];
+      this.viewsOf = f32;
+    }
+    return (this.views[rows] ??= f32.subarray(this.index, this.index + rows * this.port.size));
   }
 
   /** Whether row 0, already written, holds finite numbers alone. */
@@ -151,18 +190,46 @@ function copyFloat64(target: Words, to: number, data: Float64Array, from: number
   for (let i = 0; i < size; i++) target[to + i] = data[from + i];
 }
 
-/** x * 0 is 0 where x is finite, NaN elsewhere; four sums, as each waits for the one before. */
-function allFinite(data: Float32Array): boolean {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let i = 0;
-  for (; i + 3 < data.length; i += 4) {
-    a += data[i] * 0;
-    b += data[i + 1] * 0;
-    c += data[i + 2] * 0;
-    d += data[i + 3] * 0;
+/** `count` rows of `size` numbers, `stride` apart in `target`, `step` apart in `data`. */
+function copyRows(
+  target: Float32Array,
+  to: number,
+  stride: number,
+  data: Float32Array,
+  from: number,
+  step: number,
+  size: number,
+  count: number,
+): void {
+  for (let row = 0; row < count; row++) {
+    for (let i = 0; i < size; i++) target[to + i] = data[from + i];
+    to += stride;
+    from += step;
   }
-  for (; i < data.length; i++) a += data[i] * 0;
-  return a + b + c + d === 0;
+}
+
+/** In blocks: of a function that it has met once, in a long loop, an engine compiles the loop alone, and leaves it at its end. */
+function allFinite(data: Float32Array): boolean {
+  for (let i = 0; i < data.length; i += BLOCK)
+    if (!isFiniteUpTo(data, i, Math.min(i + BLOCK, data.length))) return false;
+  return true;
+}
+
+/** A sum of float32 in float64 can't overflow: it is finite where all of them are. Four sums, as each waits for the one before. */
+function isFiniteUpTo(data: Float32Array, first: number, end: number): boolean {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = first;
+  for (; i + 3 < end; i += 4) {
+    a += data[i];
+    b += data[i + 1];
+    c += data[i + 2];
+    d += data[i + 3];
+  }
+  for (; i < end; i++) a += data[i];
+  return Number.isFinite(a + b + c + d);
 }
 
 function allTokens32(data: Float32Array, least: number, limit: number): boolean {

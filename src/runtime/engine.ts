@@ -111,17 +111,9 @@ export class Engine {
 
   private runPiece(first: number, count: number, step: number, steps: number): void {
     const { arena, program, inputs, outputs } = this;
-    for (let i = 0; i < inputs.length; i++) {
-      for (let t = 0; t < steps; t++) {
-        for (let s = 0; s < count; s++) inputs[i].write(arena, t * count + s, first + s, step + t);
-      }
-    }
+    for (let i = 0; i < inputs.length; i++) inputs[i].writeRows(arena, first, count, step, steps);
     this.kernels.execute(program.address, program.calls, program.slotList, count, steps);
-    for (let i = 0; i < outputs.length; i++) {
-      for (let t = 0; t < steps; t++) {
-        for (let s = 0; s < count; s++) outputs[i].read(arena, t * count + s, first + s, step + t);
-      }
-    }
+    for (let i = 0; i < outputs.length; i++) outputs[i].readRows(arena, first, count, step, steps);
   }
 
   /** A slot's states without padding, in the plan's order. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPool, type Pool, type PoolOptions } from '../../src/adapters/pool/index.js';
+import { createPool, type Pool, type PoolOptions, type PoolStream } from '../../src/adapters/pool/index.js';
 import { RivuletError } from '../../src/errors.js';
 import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, type Model } from '../../src/index.js';
@@ -126,6 +126,38 @@ describe.skipIf(!isBuilt)('a pool of two workers', () => {
     expect((await refusal(pool.stepMany(streams, new Float32Array(10)))).code).toBe('DISPOSED');
     expect((await refusal(streams[1].save())).code).toBe('DISPOSED');
     streams[0].dispose();
+  });
+
+  it('follows a list of streams that changes between calls, in place or by name', async () => {
+    const streams = await pool.createStreams(4);
+    const twins = new Map(streams.map((stream) => [stream, model.createStream()]));
+    const bothStep = async (list: readonly PoolStream[], seed: number) => {
+      const inputs = numbers(list.length * INPUTS, seed);
+      const expected = model.stepMany(
+        list.map((stream) => twins.get(stream)!),
+        inputs,
+      );
+      expect(await pool.stepMany(list, inputs)).toEqual(expected);
+    };
+    const list = [...streams];
+    const bad = new Float32Array(4 * INPUTS).fill(Number.NaN);
+    // A list that was refused is one that no worker has heard of.
+    expect((await refusal(pool.stepMany(list, bad))).code).toBe('NON_FINITE_INPUT');
+    await bothStep(list, 1);
+    await bothStep([...list], 2);
+    [list[0], list[3]] = [list[3], list[0]];
+    await bothStep(list, 3);
+    await bothStep(streams, 4);
+    // One worker's streams alone; the other still has the list before.
+    await bothStep(streams.slice(0, 2), 5);
+    await bothStep(streams, 6);
+    const [fresh, twin] = [await pool.createStream(), model.createStream()];
+    twins.set(fresh, twin);
+    list[1].dispose();
+    expect((await refusal(pool.stepMany(list, bad))).code).toBe('DISPOSED');
+    list[1] = fresh;
+    await bothStep(list, 7);
+    for (const stream of list) stream.dispose();
   });
 
   it('keeps calls apart that are under way at once', async () => {

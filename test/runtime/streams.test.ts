@@ -213,3 +213,51 @@ describe.each(Object.entries(MODELS))('%s', (_, bytes) => {
     });
   });
 });
+
+describe('calls on many rows', () => {
+  // Rows of 16 numbers and more lie without gaps, and are copied many at once; 70 streams and 70 steps take two pieces.
+  it.each([
+    [16, 32],
+    [16, 9],
+    [3, 16],
+    [40, 5],
+  ])('give the bits of step with %i inputs and %i outputs, also once the memory has grown', async (inputs, hidden) => {
+    const model = await loadModel(writeNative(cell({ op: 'GRU', inputs, hidden })));
+    const streams: Stream[] = [];
+    const twins: Stream[] = [];
+    for (const [n, steps] of [
+      [1, 70],
+      [70, 1],
+      [70, 3],
+      [2000, 1],
+    ]) {
+      for (const list of [streams, twins]) while (list.length < n) list.push(model.createStream());
+      const xs = numbers(n * steps * inputs, n);
+      const ys = model.runMany(streams.slice(0, n), xs, steps);
+      const expected = new Float32Array(n * steps * hidden);
+      for (let row = 0; row < n * steps; row++) {
+        const x = xs.slice(row * inputs, (row + 1) * inputs);
+        expected.set(twins[Math.floor(row / steps)].step(x), row * hidden);
+      }
+      expect(sameBits(ys, expected), `${n} streams, ${steps} steps`).toBe(true);
+    }
+  });
+
+  it('refuse what is not finite, wherever it stands, and nothing that is', async () => {
+    const model = await loadModel(writeNative(cell({ op: 'RNN', inputs: 4, hidden: 4 })));
+    using stream = model.createStream();
+    const before = stream.save();
+    const length = 4 * 2500;
+    const { NaN: none, POSITIVE_INFINITY: most, NEGATIVE_INFINITY: least } = Number;
+    for (const at of [0, 1, 4095, 4096, 8191, length - 1]) {
+      for (const values of [[none], [most], [least], [most, least]]) {
+        const xs = numbers(length, 3);
+        xs.set(values, Math.min(at, length - values.length));
+        expect(() => stream.run(xs)).toThrow(expect.objectContaining({ code: 'NON_FINITE_INPUT' }));
+      }
+    }
+    expect(stream.save()).toEqual(before);
+    // The largest float32: its sums are beyond float32.
+    expect(stream.run(new Float32Array(length).fill(3.4028234663852886e38))).toHaveLength(length);
+  });
+});

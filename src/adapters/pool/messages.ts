@@ -42,7 +42,8 @@ export type Request =
   | { op: 'clone'; id: number; from: number }
   | { op: 'dispose'; id: number }
   | { op: 'call'; id: number; method: StreamMethod; argument: unknown }
-  | { op: 'many'; ids: Int32Array; steps: number; rows: Rows }
+  /** Inputs are checked already. Without `ids` the streams are those of the call before. */
+  | { op: 'many'; ids: Int32Array | undefined; steps: number; rows: Rows }
   | { op: 'whole'; inputs: Readonly<Record<string, ShapedArray>> };
 
 /** What a worker answers: a value, a refusal as the arguments of a RivuletError, or an error that is a mistake of ours. */

@@ -56,11 +56,13 @@ async function coreCount(): Promise<number> {
   return (await import('node:os')).availableParallelism();
 }
 
-/** One worker's part of a call on many streams: their numbers, and where their rows stand in the caller's arrays. */
+/** One worker's part of a call on many streams, and where their rows stand in the caller's arrays. */
 interface Share {
   link: WorkerLink;
-  ids: Int32Array;
-  positions: Int32Array;
+  count: number;
+  blocks: number[];
+  /** The streams' numbers, until the worker has them: it keeps them for the calls that follow. */
+  ids: number[] | undefined;
 }
 
 /** A model in several workers, and streams spread over them. */
@@ -83,6 +85,8 @@ export class Pool {
   private ended = false;
   private ids = 0;
   private calls = 0;
+  /** The streams of the last call, in its order, as most calls are of the same. */
+  private roster: { streams: readonly PoolStream[]; shares: Share[] } | undefined;
 
   /** @internal Use `createPool`. */
   constructor(
@@ -217,27 +221,36 @@ export class Pool {
     return new PoolStream(this, link, twin);
   }
 
+  /** @internal A stream was disposed of: the next call looks at each of its streams anew. */
+  forgetRoster(): void {
+    this.roster = undefined;
+  }
+
   private async runShare(
-    { link, ids, positions }: Share,
+    share: Share,
     steps: number,
     inputs: Float32Array | Float64Array,
     width: number,
     result: Float32Array,
   ): Promise<void> {
+    const { link, count, blocks } = share;
     const buffers = this.buffers.get(link)!;
     const outputWidth = steps * this.outputs[0].size;
-    const rows = buffers.take(ids.length * width, ids.length * outputWidth);
-    gatherRows(rows.input, inputs, positions, width);
-    const request = { op: 'many', ids, steps, rows } as const;
-    const back = await link.request<Rows>(request, transferred(rows));
-    scatterRows(result, back.output, positions, outputWidth);
+    const rows = buffers.take(count * width, count * outputWidth);
+    gatherRows(rows.input, inputs, blocks, width);
+    const ids = share.ids && Int32Array.from(share.ids);
+    share.ids = undefined;
+    const back = await link.request<Rows>({ op: 'many', ids, steps, rows }, transferred(rows));
+    scatterRows(result, back.output, blocks, outputWidth);
     buffers.give(back);
   }
 
   /** The streams by worker. */
   private sharesOf(streams: readonly PoolStream[]): Share[] {
-    const call = ++this.calls;
+    const { roster } = this;
     const all = streams.length;
+    if (roster && areSame(roster.streams, streams)) return roster.shares;
+    const call = ++this.calls;
     for (let i = 0; i < all; i++) {
       const stream = streams[i];
       if (stream?.pool !== this) {
@@ -252,22 +265,27 @@ export class Pool {
       }
       stream.mark = call;
     }
-    const shares: Share[] = [];
-    for (const link of this.links) {
-      const ids = new Int32Array(all);
-      const positions = new Int32Array(all);
-      let count = 0;
-      for (let i = 0; i < all; i++) {
-        if (streams[i].link !== link) continue;
-        ids[count] = streams[i].id;
-        positions[count++] = i;
-      }
-      if (count > 0) shares.push({ link, ids: ids.slice(0, count), positions: positions.subarray(0, count) });
+    const shares = new Map<WorkerLink, Share>();
+    for (let i = 0; i < all; ) {
+      const { link } = streams[i];
+      const share = shares.get(link) ?? { link, count: 0, blocks: [], ids: [] };
+      shares.set(link, share);
+      const first = i;
+      for (; i < all && streams[i].link === link; i++) share.ids!.push(streams[i].id);
+      share.blocks.push(first, i - first);
+      share.count += i - first;
     }
-    return shares;
+    this.roster = { streams: streams.slice(), shares: [...shares.values()] };
+    return this.roster.shares;
   }
 
   private checkLive(): void {
     if (this.ended) throw new RivuletError('DISPOSED', 'the pool was disposed of');
   }
+}
+
+function areSame(some: readonly PoolStream[], others: readonly PoolStream[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
+  return true;
 }

@@ -41,26 +41,26 @@ export const isInteger = (port: PlanPort | undefined): boolean => port !== undef
 
 type Numbers = Float32Array | Float64Array;
 
-/** Rows `positions` of `from`, `width` numbers each, to the first rows of `to`; neighbours at once. */
-export function gatherRows(to: Numbers, from: Numbers, positions: Int32Array, width: number): void {
-  eachRun(positions, (at, position, count) => {
-    to.set(from.subarray(position * width, (position + count) * width), at * width);
-  });
+/** Rows that follow one another in the caller's arrays: [position of the first, how many], one pair after the other. */
+export type Blocks = readonly number[];
+
+/** Blocks of rows of `from`, `width` numbers each, to the first rows of `to`. */
+export function gatherRows(to: Numbers, from: Numbers, blocks: Blocks, width: number): void {
+  let at = 0;
+  for (let b = 0; b < blocks.length; b += 2) {
+    const start = blocks[b] * width;
+    const length = blocks[b + 1] * width;
+    to.set(from.subarray(start, start + length), at);
+    at += length;
+  }
 }
 
-/** The first rows of `from` to rows `positions` of `to`. */
-export function scatterRows(to: Numbers, from: Numbers, positions: Int32Array, width: number): void {
-  eachRun(positions, (at, position, count) => {
-    to.set(from.subarray(at * width, (at + count) * width), position * width);
-  });
-}
-
-/** Calls `visit(at, position, count)` for each longest run of positions that follow one another. */
-function eachRun(positions: Int32Array, visit: (at: number, position: number, count: number) => void): void {
-  for (let at = 0; at < positions.length; ) {
-    let end = at + 1;
-    while (end < positions.length && positions[end] === positions[end - 1] + 1) end++;
-    visit(at, positions[at], end - at);
-    at = end;
+/** The first rows of `from` to blocks of rows of `to`. */
+export function scatterRows(to: Numbers, from: Numbers, blocks: Blocks, width: number): void {
+  let at = 0;
+  for (let b = 0; b < blocks.length; b += 2) {
+    const length = blocks[b + 1] * width;
+    to.set(from.subarray(at, at + length), blocks[b] * width);
+    at += length;
   }
 }

@@ -68,6 +68,7 @@ export class PoolStream {
   dispose(): void {
     if (!this.disposed) {
       this.link.streams--;
+      this.pool.forgetRoster();
       // A worker that has ended has nothing to give back.
       this.link.request({ op: 'dispose', id: this.id }).catch(() => {});
     }

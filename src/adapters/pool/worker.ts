@@ -1,6 +1,7 @@
 // The script of a pool's worker: one model, the streams of the pool that live here, and a queue of requests.
 
 import { RivuletError } from '../../errors.js';
+import type { Engine } from '../../runtime/engine.js';
 import { loadModel } from '../../runtime/load.js';
 import type { Model } from '../../runtime/model.js';
 import type { Stream } from '../../runtime/stream.js';
@@ -11,6 +12,8 @@ type Post = (answer: Answer, transfer: ArrayBuffer[]) => void;
 let model: Model;
 /** By their number in the pool. */
 const streams: Stream[] = [];
+/** What the last call on many streams was for. */
+let listed: { engine: Engine; slots: Int32Array };
 
 /** Does what is asked; what it returns is cloned into the answer, but for the buffers listed in `transfer`. */
 async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unknown> {
@@ -33,18 +36,18 @@ async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unkno
     case 'whole':
       return model.run(request.inputs);
     case 'many':
-      return stepRows(request.ids, request.steps, request.rows, transfer);
+      return stepRows(request, transfer);
   }
 }
 
 /** The rows go back with the answer, whether the memory is shared or was sent. */
-function stepRows(ids: Int32Array, steps: number, rows: Rows, transfer: ArrayBuffer[]): Rows {
-  const { input, output } = rows;
-  const listed: Stream[] = [];
-  for (let i = 0; i < ids.length; i++) listed.push(streams[ids[i]]);
-  const [inputs, outputs] = [model.inputs[0].size, model.outputs[0].size].map((size) => size * steps * ids.length);
-  model.runMany(listed, input.subarray(0, inputs), steps, output.subarray(0, outputs));
-  for (const { buffer } of [input, output]) if (buffer instanceof ArrayBuffer) transfer.push(buffer);
+function stepRows({ ids, steps, rows }: Extract<Request, { op: 'many' }>, transfer: ArrayBuffer[]): Rows {
+  if (ids) listed = { engine: streams[ids[0]].engine, slots: ids.map((id) => streams[id].slot) };
+  const { engine, slots } = listed;
+  engine.inputs[0].attach(rows.input, steps);
+  engine.outputs[0].attach(rows.output, steps);
+  engine.advance(slots, slots.length, steps);
+  for (const { buffer } of [rows.input, rows.output]) if (buffer instanceof ArrayBuffer) transfer.push(buffer);
   return rows;
 }
 
