@@ -11,6 +11,7 @@ import { lstmStep } from './lstm';
 import { rnnStep } from './rnn';
 
 export { build, heapBase } from './module';
+export { mixWords, packRows } from './staging';
 
 export function lstm(args: usize, slots: usize, n: i32, steps: i32): void {
   if (ASC_FEATURE_SIMD) lstmStep<v128>(args, slots, n, steps);

@@ -200,7 +200,7 @@ function lowerWeights(node: Lowering, geometry: Geometry, at: WeightAt): Argumen
   const taps = kernelHeight * kernelWidth;
   const depth = taps * channels;
   const count = depthwise ? packedCount(groups, taps) : groups * packedCount(outputs, depth);
-  return node.weights('weight', count, (target) => {
+  return node.weights('weight', count, (target, packRows) => {
     const data = node.floats(1);
     const bias = node.has(2) ? node.floats(2) : undefined;
     const row = (group: number, output: number) => {
@@ -226,7 +226,7 @@ function lowerWeights(node: Lowering, geometry: Geometry, at: WeightAt): Argumen
       const rows = new Float32Array(outputs * depth);
       for (let o = 0; o < outputs; o++) rows.set(row(g, o), o * depth);
       const part = target.subarray(g * packedCount(outputs, depth), (g + 1) * packedCount(outputs, depth));
-      packPanels(part, plainOrder(outputs), (o) => bias?.[g * outputs + o] ?? 0, [rowMajor(rows, depth)]);
+      packPanels(part, plainOrder(outputs), (o) => bias?.[g * outputs + o] ?? 0, [rowMajor(rows, depth)], packRows);
     }
   });
 }

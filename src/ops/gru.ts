@@ -64,9 +64,10 @@ function lowerResetAfter(node: Lowering, { inputs, hidden }: Recurrent, d: numbe
   const order = gateOrder(hidden, GATES, (gate, unit) => gate * hidden + unit);
   const bias = node.has(B) ? node.floats(B).subarray(2 * gates * d) : new Float32Array(2 * gates);
   const pack = (label: string, input: number, depth: number, biasAt: number) =>
-    node.weights(`${label}${d}`, packedCount(order.length, depth), (target) =>
-      packPanels(target, order, (row) => bias[biasAt + row], [rowMajor(node.floats(input), depth, d * gates * depth)]),
-    );
+    node.weights(`${label}${d}`, packedCount(order.length, depth), (target, packRows) => {
+      const matrix = rowMajor(node.floats(input), depth, d * gates * depth);
+      packPanels(target, order, (row) => bias[biasAt + row], [matrix], packRows);
+    });
   const width = packedCount(order.length, 0) * 4;
   node.call('gru', {
     ...words.rows,
@@ -90,8 +91,8 @@ function lowerResetBefore(node: Lowering, { inputs, hidden }: Recurrent, d: numb
   const gates = gateOrder(hidden, 2, (gate, unit) => gate * hidden + unit);
   const candidate = plainOrder(hidden, 2 * hidden);
   const pack = (label: string, order: readonly number[]) =>
-    node.weights(`${label}${d}`, packedCount(order.length, inputs + hidden), (target) =>
-      packPanels(target, order, bias, matrices()),
+    node.weights(`${label}${d}`, packedCount(order.length, inputs + hidden), (target, packRows) =>
+      packPanels(target, order, bias, matrices(), packRows),
     );
   node.call('gruResetBefore', {
     ...words.rows,

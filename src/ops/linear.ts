@@ -90,7 +90,7 @@ function lowerProduct(node: Lowering, product: Product, activation = activationA
     xStride: x.stride,
     y: y.address,
     yStride: y.stride,
-    weights: node.weights('weight', packedCount(outputs, depth), (target) => {
+    weights: node.weights('weight', packedCount(outputs, depth), (target, packRows) => {
       const bias = product.bias === undefined ? undefined : broadcastBias(node, product.bias, outputs);
       const scale = product.beta ?? 1;
       const data = node.floats(1);
@@ -100,7 +100,7 @@ function lowerProduct(node: Lowering, product: Product, activation = activationA
         outputStride: product.transposed ? depth : 1,
         inputStride: product.transposed ? 1 : outputs,
       };
-      packPanels(target, plainOrder(outputs), (o) => (bias ? scale * bias(o) : 0), [matrix]);
+      packPanels(target, plainOrder(outputs), (o) => (bias ? scale * bias(o) : 0), [matrix], packRows);
     }),
     I: depth,
     panels: roundUp(outputs, 16) / 16,

@@ -101,20 +101,20 @@ function lowerFloat32(node: Lowering): void {
 function packGates(node: Lowering, { inputs, hidden, recurrent }: Recurrent, d: number): Argument {
   const rows = GATES * hidden;
   const order = gateOrder(hidden, GATES, (gate, unit) => gate * hidden + unit);
-  return node.weights(`gates${d}`, packedCount(order.length, inputs + recurrent), (target) =>
-    packPanels(target, order, summedBias(node, rows, d), [
+  return node.weights(`gates${d}`, packedCount(order.length, inputs + recurrent), (target, packRows) => {
+    const matrices = [
       rowMajor(node.floats(W), inputs, d * rows * inputs),
       rowMajor(node.floats(R), recurrent, d * rows * recurrent),
-    ]),
-  );
+    ];
+    packPanels(target, order, summedBias(node, rows, d), matrices, packRows);
+  });
 }
 
 function packProjection(node: Lowering, { hidden, recurrent }: Recurrent, d: number): Argument {
-  return node.weights(`projection${d}`, packedCount(recurrent, hidden), (target) =>
-    packPanels(target, plainOrder(recurrent), () => 0, [
-      rowMajor(node.floats(PROJECTION), hidden, d * recurrent * hidden),
-    ]),
-  );
+  return node.weights(`projection${d}`, packedCount(recurrent, hidden), (target, packRows) => {
+    const matrix = rowMajor(node.floats(PROJECTION), hidden, d * recurrent * hidden);
+    packPanels(target, plainOrder(recurrent), () => 0, [matrix], packRows);
+  });
 }
 
 /** Peepholes, clip, coupling and other activations, or 0 where the plain kernel serves. */

@@ -1,6 +1,7 @@
 import type { DataType, Dim, GraphNode, Tensor } from '../graph/graph.js';
 import type { KernelName } from './kernels.js';
 import type { NodeReader } from './node.js';
+import type { Packer } from './pack.js';
 
 /** What is known of a value before any data arrives. */
 export interface ValueType {
@@ -52,7 +53,7 @@ export interface Lowering extends NodeReader {
   /** A value of this node that is not an output. */
   temporary(label: string, width: number): Operand;
   /** `count` float32 in the arena, filled once at load. `bytes`: they are int8, which each build lays out its own way. */
-  weights(label: string, count: number, fill: (target: Float32Array) => void, bytes?: boolean): Argument;
+  weights(label: string, count: number, fill: Packer, bytes?: boolean): Argument;
   /** Argument words of its own in the arena, whose address is then an argument of a call. */
   record(label: string, words: readonly Argument[]): Argument;
   /** A constant input broadcast to the row of `shape`, packed. */

@@ -22,6 +22,21 @@ export function packedCount(outputs: number, depth: number): number {
 }
 
 /**
+ * Lays the PANEL_WIDTH rows of `depth` numbers that begin at the elements `from` of `data` (-1: none, which gives zeros) into
+ * the columns of `target`, from element `at` on. False where that is left to the caller.
+ */
+export type PackRows = (
+  target: Float32Array,
+  at: number,
+  data: Float32Array,
+  from: Int32Array,
+  depth: number,
+) => boolean;
+
+/** Fills a pack, which is zero; by `packRows`, where the host has a way faster than JavaScript that runs for the first time. */
+export type Packer = (target: Float32Array, packRows?: PackRows) => void;
+
+/**
  * Packs matrices that share their outputs into panels [panels][1 + sum of depths][16]: row 0 holds the biases.
  * `order[lane]` is the output that lane takes, -1 for padding, which stays zero; `target` is expected to be zero.
  */
@@ -30,6 +45,7 @@ export function packPanels(
   order: readonly number[],
   bias: (output: number) => number,
   matrices: readonly Matrix[],
+  packRows?: PackRows,
 ): void {
   const from = new Int32Array(PANEL_WIDTH);
   let at = 0;
@@ -42,30 +58,32 @@ export function packPanels(
         const output = outputs[lane] ?? -1;
         from[lane] = output < 0 ? -1 : output * outputStride;
       }
-      at = packRows(target, at, data, from, depth, inputStride);
+      if (inputStride !== 1 || !packRows?.(target, at, data, from, depth)) {
+        packElements(target, at, data, from, depth, inputStride);
+      }
+      at += depth * PANEL_WIDTH;
     }
   }
 }
 
 /**
- * `depth` rows of a panel, from the elements `from` on (-1: none); returns the element behind them. A loop of its own, so
- * that the engine compiles it while the first of many panels is packed.
+ * `depth` rows of a panel, from the elements `from` on (-1: none). A loop of its own, so that the engine compiles it while the
+ * first of many panels is packed.
  */
-function packRows(
+function packElements(
   target: Float32Array,
   at: number,
   data: Float32Array,
   from: Int32Array,
   depth: number,
   inputStride: number,
-): number {
+): void {
   for (let k = 0, offset = 0; k < depth; k++, offset += inputStride) {
     for (let lane = 0; lane < PANEL_WIDTH; lane++, at++) {
       const element = from[lane];
       if (element >= 0) target[at] = data[element + offset];
     }
   }
-  return at;
 }
 
 /**

@@ -33,12 +33,13 @@ export const rnn: Operator = {
     lowerRnn(node, ({ inputs, hidden }, d, { rows, sizes, lengths }, words) => {
       node.call('rnn', {
         ...rows,
-        weights: node.weights(`gates${d}`, packedCount(hidden, inputs + hidden), (target) =>
-          packPanels(target, plainOrder(hidden), summedBias(node, hidden, d), [
+        weights: node.weights(`gates${d}`, packedCount(hidden, inputs + hidden), (target, packRows) => {
+          const matrices = [
             rowMajor(node.floats(W), inputs, d * hidden * inputs),
             rowMajor(node.floats(R), hidden, d * hidden * hidden),
-          ]),
-        ),
+          ];
+          packPanels(target, plainOrder(hidden), summedBias(node, hidden, d), matrices, packRows);
+        }),
         ...sizes,
         unused: 0,
         scratch: node.scratch(packedCount(hidden, 0) * 4, align16(hidden * 4), align16((inputs + hidden) * 4)),

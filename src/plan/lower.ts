@@ -5,7 +5,7 @@ import { broadcastIndices } from '../ops/elementwise.js';
 import type { KernelName } from '../ops/kernels.js';
 import { NodeReader } from '../ops/node.js';
 import type { Argument, Lowering, Operand, Operators, StateHandle, ValueType } from '../ops/operator.js';
-import { roundUp } from '../ops/pack.js';
+import { type Packer, roundUp } from '../ops/pack.js';
 import { CELLS, SEQUENCE_LENS } from '../ops/recurrent.js';
 import { rowAxes, rowSize } from '../ops/rows.js';
 import { operatorOf, type TypedGraph } from './infer.js';
@@ -44,7 +44,7 @@ class Lowerer {
   readonly calls: PlanCall[] = [];
   readonly states: PlanState[] = [];
   readonly weights: PlanWeights[] = [];
-  readonly packers = new Map<string, (target: Float32Array) => void>();
+  readonly packers = new Map<string, Packer>();
   readonly records: PlanRecord[] = [];
   readonly scratch = { perRow: 0, perStream: 0, fixed: 0 };
   readonly pairs = new Map<string, StatePair>();

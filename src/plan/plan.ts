@@ -1,6 +1,7 @@
 import type { DataType, Dim, Graph } from '../graph/graph.js';
 import { type KernelModule, type KernelName, moduleOf } from '../ops/kernels.js';
 import type { Argument, Operators } from '../ops/operator.js';
+import type { Packer } from '../ops/pack.js';
 import { OPERATORS } from '../ops/registry.js';
 import { fold } from './fold.js';
 import { fuse } from './fuse.js';
@@ -60,7 +61,7 @@ export interface PlanWeights {
 }
 
 /** By the label of a pack, what writes it. These hold the graph's tensors, and with them the file; a plan does not. */
-export type Packers = ReadonlyMap<string, (target: Float32Array) => void>;
+export type Packers = ReadonlyMap<string, Packer>;
 
 /** Argument words beside the weights, whose address is itself an argument. */
 export interface PlanRecord {

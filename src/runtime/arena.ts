@@ -32,10 +32,22 @@ export class Arena {
   reserve(bytes: number): number {
     const address = this.end;
     const end = Math.ceil((address + bytes) / ALIGNMENT) * ALIGNMENT;
-    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
-    if (missing > 0) this.grow(missing);
+    this.growTo(end);
     this.end = end;
     return address;
+  }
+
+  /**
+   * The address of bytes beyond all that is reserved, for use until the next is. Whoever writes there leaves zeros.
+   */
+  beyond(bytes: number): number {
+    this.growTo(this.end + bytes);
+    return this.end;
+  }
+
+  private growTo(end: number): void {
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (missing > 0) this.grow(missing);
   }
 
   private grow(pages: number): void {

@@ -1,10 +1,13 @@
 import { RivuletError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
 import type { Plan, PlanCarried, Planned } from '../plan/plan.js';
 import { Arena } from './arena.js';
 import { Channel, checkFinite } from './channel.js';
+import { fingerprintOf } from './hash.js';
 import { BUILDS, type Build, instantiateKernels, type KernelExports, type KernelSet } from './kernels.js';
 import { Program } from './program.js';
 import { SlotPool } from './slots.js';
+import { Staging } from './staging.js';
 import type { Tracer } from './trace.js';
 
 /** What a call does with NaN and infinities in its inputs. */
@@ -24,13 +27,14 @@ export class Engine {
   readonly outputs: Channel[];
   disposed = false;
   readonly kernels: KernelExports;
+  readonly fingerprint: readonly [number, number];
   /** Made when a stream is first traced. */
   tracer: Tracer | undefined;
   private calls = 0;
 
   constructor(
     { plan, packers }: Planned,
-    readonly fingerprint: readonly [number, number],
+    graph: Graph,
     private readonly nonFinite: NonFinite,
     modules: KernelSet,
   ) {
@@ -38,7 +42,11 @@ export class Engine {
     this.kernels = instantiateKernels(modules, plan.modules, this.arena.memory);
     this.build = BUILDS[this.kernels.build()];
     this.arena.startAt(this.kernels.heapBase());
-    this.program = new Program(this.arena, plan, packers, this.kernels.layOutBytes);
+    const staging = new Staging(this.arena, this.kernels);
+    staging.begin();
+    this.fingerprint = fingerprintOf(graph, staging);
+    staging.end();
+    this.program = new Program(this.arena, plan, packers, staging, this.kernels.layOutBytes);
     this.pool = new SlotPool(this.arena, plan);
     this.inputs = plan.inputs.map((port) => new Channel(port));
     this.outputs = plan.outputs.map((port) => new Channel(port));

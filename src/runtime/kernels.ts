@@ -16,6 +16,9 @@ export interface KernelExports {
   /** The first address that is the arena's. */
   heapBase(): number;
   build(): number;
+  /** assembly/staging.ts */
+  packRows(to: number, from: number, depth: number): void;
+  mixWords(lanes: number, words: number, count: number): void;
   /** Lays packed int8 out as this build reads them; of the quantized module. */
   layOutBytes?(address: number, bytes: number): void;
 }
@@ -102,6 +105,8 @@ export function compileKernels(
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
+  // Node's way is a loop less in JavaScript that runs for the first time.
+  if (typeof Buffer !== 'undefined') return Buffer.from(base64, 'base64');
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);

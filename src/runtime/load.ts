@@ -60,22 +60,39 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   const kernels = kernelsOf(options);
   const build = typeof kernels === 'string' ? chooseBuild(kernels) : undefined;
   const nonFinite = checkNonFinite(options);
-  const { onProgress, signal } = options;
-  // The kernels compile while the file arrives.
-  const [{ bytes, name, location }, given] = await Promise.all([
-    readSource(source, { ...(onProgress && { onProgress }), ...(signal && { signal }) }),
-    build ? { core: await compileKernels(build) } : (kernels as KernelSet),
+  // The core's kernels are compiled while the file arrives, is read and planned. Both promises are awaited from the start: one
+  // that was rejected while nobody awaits it would end the process.
+  const [{ graph, planned, file }, given] = await Promise.all([
+    readAndPlan(source, options),
+    build ? compileKernels(build).then((core): KernelSet => ({ core })) : (kernels as KernelSet),
   ]);
-  const file = name ?? options.name;
-  const read = await readModel(bytes, file, options, location);
   try {
-    const graph = await held(read.graph, options);
-    const planned = await planWith(graph, options.operators ?? (options.weights && (await loadOperators())));
     const others = build ? planned.plan.modules.slice(1) : [];
     const compiled = await Promise.all(
       others.map(async (module) => [module, await compileKernels(build!, module, kernels === 'auto')]),
     );
     return new Model(graph, planned, { ...given, ...Object.fromEntries(compiled) }, nonFinite);
+  } catch (error) {
+    throw named(error, file);
+  }
+}
+
+/** A source's graph, its plan, and its name for errors. */
+async function readAndPlan(
+  source: Source,
+  options: LoadOptions,
+): Promise<{ graph: Graph; planned: Planned; file: string | undefined }> {
+  const { onProgress, signal } = options;
+  const { bytes, name, location } = await readSource(source, {
+    ...(onProgress && { onProgress }),
+    ...(signal && { signal }),
+  });
+  const file = name ?? options.name;
+  const read = await readModel(bytes, file, options, location);
+  try {
+    const graph = await held(read.graph, options);
+    const operators = options.operators ?? (options.weights && (await loadOperators()));
+    return { graph, planned: await planWith(graph, operators), file };
   } catch (error) {
     throw named(error, file);
   }

@@ -4,7 +4,6 @@ import type { Plan, Planned, PlanPort } from '../plan/plan.js';
 import type { Channel } from './channel.js';
 import { Engine, type NonFinite } from './engine.js';
 import { isFixed } from './fixed.js';
-import { fingerprintOf } from './hash.js';
 import type { Build, KernelSet } from './kernels.js';
 import { format } from './snapshot.js';
 import { Stream } from './stream.js';
@@ -49,7 +48,7 @@ export class Model {
   /** @internal Use `loadModel`. */
   constructor(graph: Graph, planned: Planned, kernels: KernelSet, nonFinite: NonFinite) {
     const { plan } = planned;
-    this.engine = new Engine(planned, fingerprintOf(graph), nonFinite, kernels);
+    this.engine = new Engine(planned, graph, nonFinite, kernels);
     this.name = plan.name;
     this.inputs = plan.inputs.map(publicPort);
     this.outputs = plan.outputs.map(publicPort);

@@ -2,6 +2,7 @@ import { KERNEL_CODES } from '../ops/kernels.js';
 import type { Argument } from '../ops/operator.js';
 import type { Packers, Plan } from '../plan/plan.js';
 import type { Arena } from './arena.js';
+import type { Staging } from './staging.js';
 
 /** Rows that a layout is made for when nothing asks for more: enough to read each weight once for many rows. */
 const ROWS = 64;
@@ -32,17 +33,20 @@ export class Program {
     private readonly arena: Arena,
     private readonly plan: Plan,
     packers: Packers,
+    staging: Staging,
     layOutBytes?: (address: number, bytes: number) => void,
   ) {
     this.weightOffsets = new Map(plan.weights.map(({ label, offset }) => [label, offset]));
     this.valuesByName = new Map(plan.values.map((value) => [value.name, value]));
     this.statesByName = new Map(plan.states.map(({ name, offset }) => [name, offset]));
     this.weightsAt = arena.reserve(plan.weightBytes);
+    staging.begin();
     for (const { label, offset, count, bytes } of plan.weights) {
       const at = (this.weightsAt + offset) / 4;
-      packers.get(label)!(arena.f32.subarray(at, at + count));
+      packers.get(label)!(arena.f32.subarray(at, at + count), staging.packRows);
       if (bytes) layOutBytes!(at * 4, count * 4);
     }
+    staging.end();
     for (const { label, words } of plan.records) this.recordsAt.set(label, arena.reserve(words.length * 4));
     for (const call of plan.calls) this.argumentsAt.push(arena.reserve(Object.keys(call.arguments).length * 4));
     this.address = arena.reserve(plan.calls.length * 8);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, loadModelSync, RivuletError } from '../../src/index.js';
 import { evaluateReference } from '../../src/ops/references.js';
@@ -311,6 +311,22 @@ describe('loading', () => {
     await loadModel(path, { onProgress: ({ loaded }) => seen.push(loaded) });
     expect(seen.at(-1)).toBe(bytes.length);
     await expect(loadModel(path, { signal: AbortSignal.abort() })).rejects.toThrow(refused('ABORTED'));
+  });
+
+  it('refuses what it cannot read before the first kernels are compiled, without an unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listener);
+    try {
+      vi.resetModules();
+      const fresh = await import('../../src/index.js');
+      await expect(fresh.loadModel(5 as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+      await expect(fresh.loadModel('no such file')).rejects.toMatchObject({ code: 'IO' });
+      await new Promise((resolve) => setTimeout(resolve));
+    } finally {
+      process.off('unhandledRejection', listener);
+    }
+    expect(unhandled).toEqual([]);
   });
 
   it('at once from bytes and a compiled module, with the same bits', async () => {
