@@ -11,6 +11,7 @@ import { lstmStep } from './lstm';
 import { rnnStep } from './rnn';
 
 export { build, heapBase } from './module';
+export { useThreePanels } from './product';
 export { mixWords, packRows } from './staging';
 
 export function lstm(args: usize, slots: usize, n: i32, steps: i32): void {

@@ -19,6 +19,8 @@ export interface KernelExports {
   /** assembly/staging.ts */
   packRows(to: number, from: number, depth: number): void;
   mixWords(lanes: number, words: number, count: number): void;
+  /** Whether one row's product takes three panels of weights at a time instead of two: the same bits, another speed. */
+  useThreePanels(yes: number): void;
   /** Lays packed int8 out as this build reads them; of the quantized module. */
   layOutBytes?(address: number, bytes: number): void;
 }
@@ -31,6 +33,12 @@ const PROBES: Record<Build, number[]> = {
   simd: [...HEADER, 10, 8, 1, 6, 0, ...SPLAT, 11],
   relaxed: [...HEADER, 10, 19, 1, 17, 0, ...SPLAT, ...SPLAT, ...SPLAT, 0xfd, 0x85, 2, 11],
 };
+
+/**
+ * Whether the engine's compiler keeps twelve accumulators in registers, which can't be asked: V8 does in Node 24, not in Node
+ * 20 and 22, and Float16Array came between.
+ */
+const isYoung = () => 'Float16Array' in globalThis;
 
 /** Whether this engine runs a build. */
 export function supports(build: Build): boolean {
@@ -153,6 +161,7 @@ export function instantiateKernels(
       return exports as unknown as KernelExports;
     });
     const [core] = made;
+    core.useThreePanels(Number(isYoung()));
     const build = core.build();
     if (build in BUILDS && made.every((one) => one.build() === build)) {
       const heapBase = Math.max(...made.map((one) => one.heapBase()));

@@ -73,8 +73,16 @@ export const COMPANIES = [
 /** A cell that runs backwards needs its whole sequence: there are no pieces. */
 export const isWhole = ({ attributes }: Variant) => attributes?.direction !== undefined;
 
-export function outputs(file: KernelFile, graph: Graph, x: Float32Array, n: number, steps: number, whole = false) {
+export function outputs(
+  file: KernelFile,
+  graph: Graph,
+  x: Float32Array,
+  n: number,
+  steps: number,
+  { whole = false, threePanels = false } = {},
+) {
   const kernels = new PlannedKernels(file, graph, n * steps, n);
+  kernels.memory.exports.useThreePanels(Number(threePanels));
   const streams = Array.from({ length: n }, (_, s) => s);
   const { y } = kernels.run({ x }, streams, steps, whole);
   return { y, states: streams.map((s) => kernels.state(s)), violations: kernels.memory.violations() };

@@ -29,6 +29,7 @@ type Exports = Record<KernelName, Kernel> & {
   layOutBytes(address: number, bytes: number): void;
   heapBase(): number;
   build(): number;
+  useThreePanels(yes: number): void;
 };
 
 const compiled = new Map<string, WebAssembly.Module>();
