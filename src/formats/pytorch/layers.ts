@@ -109,8 +109,27 @@ function readPlain({ prefix, tensors }: Group, file: string | undefined): Layer 
   checkFloating(weight, file);
   const kind = KINDS[weight.shape.length];
   if (!kind || tensors.size > 1 + Number(bias !== undefined)) throw unknownTensor(weight, file);
+  if (bias && kind === 'convolution' && isTransposed(weight.shape, bias.shape)) {
+    throw fail(
+      'UNSUPPORTED_OPERATOR',
+      'By its shapes this is a ConvTranspose1d, which makes more steps of a sequence than there were',
+      {
+        tensor: weight.name,
+        expected: `a Conv1d, whose bias is [${weight.shape[0]}]`,
+        found: `[${weight.shape.join(', ')}] with a bias [${bias.shape.join(', ')}]`,
+        hint: 'Export the model to ONNX with a window of fixed length, which then is the step; or ignore the layer in an architecture',
+      },
+      file,
+    );
+  }
   if (bias) expectShape(bias, [weight.shape[0]], weight, file);
   return { kind, prefix, weight, ...(bias && { bias }) };
+}
+
+/** Whether a bias fits weights [inputs, outputs / groups, kernel], and not those of a Conv1d, whose outputs come first. */
+function isTransposed([inputs, outputs]: readonly number[], bias: readonly number[]): boolean {
+  const groups = bias[0] / outputs;
+  return bias.length === 1 && bias[0] !== inputs && Number.isInteger(groups) && inputs % groups === 0;
 }
 
 /** What a weight is by the number of its axes. */
