@@ -25,6 +25,10 @@ if (unknown.length > 0) {
 const sources = ['assembly', 'asconfig.json', 'scripts/inline-kernels.mjs', 'scripts/kernel-modules.mjs'];
 sources.push('package-lock.json');
 
+// asc optimises until the code grows no smaller, keeps the smallest, and says so where the last round made it larger: nothing
+// is wrong, and a reader of `npm start` would think so.
+const CONVERGED = 'Last converge was suboptimal.\n';
+
 mkdirSync('build/kernels', { recursive: true });
 for (const { name, build, target, entry, memoryBase, release } of files) {
   if (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(build)) continue;
@@ -42,7 +46,7 @@ for (const { name, build, target, entry, memoryBase, release } of files) {
     console.error(`kernels ${name}: ${error.message}`);
     process.exit(1);
   }
-  process.stderr.write(stderr.toString());
+  process.stderr.write(stderr.toString().replaceAll(CONVERGED, ''));
   if (release) inlineKernel(wasm);
   console.log(`kernels ${name}: ${readFileSync(wasm).length} bytes in ${Math.round(performance.now() - started)} ms`);
 }
