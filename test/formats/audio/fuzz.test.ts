@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import type { Mutation } from '../../support/fuzz/bytes.js';
 import { CAMPAIGN_TIMEOUT, runCampaign } from '../../support/fuzz/campaign.js';
 import { mutateJson } from '../../support/fuzz/json.js';
@@ -14,11 +14,15 @@ describe('hostile files', () => {
   it(
     'JSON of audio plugins',
     async () => {
-      const report = await runCampaign({ name: 'audio', seeds, mutations });
-      expect(report.loaded).toBeGreaterThan(report.count / 20);
-      expect(Object.keys(report.refused)).toEqual(
-        expect.arrayContaining(['INVALID_FILE', 'UNSUPPORTED_OPERATOR', 'LIMIT_EXCEEDED', 'UNKNOWN_FORMAT']),
-      );
+      await runCampaign({
+        name: 'audio',
+        seeds,
+        mutations,
+        reaches: {
+          loaded: 0.05,
+          refused: ['INVALID_FILE', 'UNSUPPORTED_OPERATOR', 'LIMIT_EXCEEDED', 'UNKNOWN_FORMAT'],
+        },
+      });
     },
     CAMPAIGN_TIMEOUT,
   );

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { readZip } from '../../../src/formats/zip.js';
 import { type Mutation, mutateBytes, splice } from '../../support/fuzz/bytes.js';
 import { CAMPAIGN_TIMEOUT, runCampaign } from '../../support/fuzz/campaign.js';
@@ -91,7 +91,7 @@ describe('hostile files', () => {
     async () => {
       const { architecture } = cases.find(({ name }) => name === 'weights')!;
       const text = JSON.stringify(architecture);
-      const report = await runCampaign({
+      await runCampaign({
         name: 'keras',
         seeds: [
           ...SEEDS.map((file) => ({ bytes: kerasFile(file) })),
@@ -107,11 +107,11 @@ describe('hostile files', () => {
         ],
         mutateOptions: (options, random) =>
           options.architecture ? { architecture: mutateJson(text, random, WORDS) } : options,
+        reaches: {
+          loaded: 0.05,
+          refused: ['INVALID_FILE', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE', 'LIMIT_EXCEEDED'],
+        },
       });
-      expect(report.loaded).toBeGreaterThan(report.count / 20);
-      expect(Object.keys(report.refused)).toEqual(
-        expect.arrayContaining(['INVALID_FILE', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE', 'LIMIT_EXCEEDED']),
-      );
     },
     CAMPAIGN_TIMEOUT,
   );

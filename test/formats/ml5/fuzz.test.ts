@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { type Mutation, mutateBytes } from '../../support/fuzz/bytes.js';
 import { CAMPAIGN_TIMEOUT, runCampaign } from '../../support/fuzz/campaign.js';
 import { mutateJson } from '../../support/fuzz/json.js';
@@ -13,7 +13,7 @@ describe('hostile files', () => {
   it(
     'ml5',
     async () => {
-      const report = await runCampaign({
+      await runCampaign({
         name: 'ml5',
         seeds: [{ bytes: manifest, options: { files } }],
         mutations,
@@ -21,9 +21,8 @@ describe('hostile files', () => {
           const name = random.pick([...Object.keys(files), entries.embedding.filename]);
           return { ...options, files: { ...files, [name]: mutateBytes(files[name], random) } };
         },
+        reaches: { loaded: 0.05, refused: ['INVALID_FILE', 'INVALID_INPUT'] },
       });
-      expect(report.loaded).toBeGreaterThan(report.count / 20);
-      expect(Object.keys(report.refused)).toEqual(expect.arrayContaining(['INVALID_FILE', 'INVALID_INPUT']));
     },
     CAMPAIGN_TIMEOUT,
   );

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { mutateBytes } from '../../support/fuzz/bytes.js';
 import { CAMPAIGN_TIMEOUT, runCampaign, runFiles, type Seed } from '../../support/fuzz/campaign.js';
 import { mutateJson } from '../../support/fuzz/json.js';
@@ -158,12 +158,16 @@ describe('hostile files', () => {
   it(
     'ONNX',
     async () => {
-      const report = await runCampaign({ name: 'onnx', seeds, mutations: [mutateProtobuf], mutateOptions });
-      // Weights are most of a file: many changes must still give a model, and the deeper checks be reached.
-      expect(report.loaded).toBeGreaterThan(report.count / 20);
-      expect(Object.keys(report.refused)).toEqual(
-        expect.arrayContaining(['INVALID_FILE', 'INVALID_GRAPH', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE']),
-      );
+      await runCampaign({
+        name: 'onnx',
+        seeds,
+        mutations: [mutateProtobuf],
+        mutateOptions,
+        reaches: {
+          loaded: 0.05,
+          refused: ['INVALID_FILE', 'INVALID_GRAPH', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE'],
+        },
+      });
     },
     CAMPAIGN_TIMEOUT,
   );

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { parseSafetensors } from '../../../src/formats/safetensors/container.js';
 import { writeSafetensors } from '../../../src/formats/safetensors/write-container.js';
 import { readZip } from '../../../src/formats/zip.js';
@@ -102,15 +102,14 @@ describe('hostile files', () => {
   it(
     'PyTorch',
     async () => {
-      const report = await runCampaign({
+      await runCampaign({
         name: 'pytorch',
         seeds,
         mutations: [repickle, repickle, changeDirectory, randomPickle, randomShapes, changeAnnotation],
         mutateOptions: ({ architecture }, random) =>
           typeof architecture === 'string' ? { architecture: changeArchitecture(architecture, random) } : {},
+        reaches: { loaded: 0.01, refused: ['INVALID_FILE', 'UNKNOWN_FORMAT'] },
       });
-      expect(report.loaded).toBeGreaterThan(report.count / 100);
-      expect(Object.keys(report.refused)).toEqual(expect.arrayContaining(['INVALID_FILE', 'UNKNOWN_FORMAT']));
     },
     CAMPAIGN_TIMEOUT,
   );

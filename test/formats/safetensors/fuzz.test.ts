@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { readModelSync } from '../../../src/formats/registry.js';
 import { parseSafetensors } from '../../../src/formats/safetensors/container.js';
 import { writeSafetensors } from '../../../src/formats/safetensors/write-container.js';
@@ -61,11 +61,16 @@ describe('hostile files', () => {
     'the native format',
     async () => {
       const mutations = [changeHeader, changeGraph, changeGraph, changeGraph];
-      const report = await runCampaign({ name: 'safetensors', seeds, mutations, bytesShare: 0.1 });
-      expect(report.loaded).toBeGreaterThan(report.count / 20);
-      expect(Object.keys(report.refused)).toEqual(
-        expect.arrayContaining(['INVALID_FILE', 'INVALID_GRAPH', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE']),
-      );
+      await runCampaign({
+        name: 'safetensors',
+        seeds,
+        mutations,
+        bytesShare: 0.1,
+        reaches: {
+          loaded: 0.05,
+          refused: ['INVALID_FILE', 'INVALID_GRAPH', 'UNSUPPORTED_OPERATOR', 'UNSUPPORTED_ATTRIBUTE'],
+        },
+      });
     },
     CAMPAIGN_TIMEOUT,
   );
