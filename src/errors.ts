@@ -45,8 +45,13 @@ export interface ErrorDetails {
   found?: string | undefined;
   /** What the reader of the message can do about it. */
   hint?: string | undefined;
+  /** Options of `loadModel` that would do it, which the hint leads up to; UNSAID stands for what only its reader knows. */
+  options?: Readonly<Record<string, unknown>> | undefined;
   cause?: unknown;
 }
+
+/** In options that an error names: what only its reader knows. */
+export const UNSAID = '...';
 
 /** The one error class: `code` for programs, `message` for people, the details as fields. */
 export class RivuletError extends Error {
@@ -58,6 +63,7 @@ export class RivuletError extends Error {
   readonly expected: string | undefined;
   readonly found: string | undefined;
   readonly hint: string | undefined;
+  readonly options: Readonly<Record<string, unknown>> | undefined;
   readonly #what: string;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
@@ -70,6 +76,7 @@ export class RivuletError extends Error {
     this.expected = details.expected;
     this.found = details.found;
     this.hint = details.hint;
+    this.options = details.options;
   }
 
   /** The same refusal with the file named: for those who know it, where the thrower did not. */
@@ -84,13 +91,20 @@ export class RivuletError extends Error {
 
   /** What the constructor takes to make it again on another thread: plain data, so without the cause. */
   toArguments(): [code: ErrorCode, what: string, details: ErrorDetails] {
-    const { file, node, tensor, expected, found, hint } = this;
-    return [this.code, this.#what, { file, node, tensor, expected, found, hint }];
+    const { file, node, tensor, expected, found, hint, options } = this;
+    return [this.code, this.#what, { file, node, tensor, expected, found, hint, options }];
   }
 }
 
 function compose(what: string, d: ErrorDetails): string {
   const where = [d.file, d.node && `node "${d.node}"`, d.tensor && `tensor "${d.tensor}"`].filter(Boolean).join(', ');
   const compared = [d.expected && `expected ${d.expected}`, d.found && `found ${d.found}`].filter(Boolean).join(', ');
-  return `${where ? `${where}: ` : ''}${what}${compared ? `: ${compared}` : ''}${d.hint ? `. ${d.hint}` : ''}`;
+  return `${where ? `${where}: ` : ''}${what}${compared ? `: ${compared}` : ''}${d.hint ? `. ${d.hint}` : ''}${d.options ? `: ${inCode(d.options)}` : ''}`;
+}
+
+/** Options as they stand between the braces of a call. */
+function inCode(options: Readonly<Record<string, unknown>>): string {
+  const one = ([name, value]: [string, unknown]) =>
+    `${name}: ${JSON.stringify(value).replaceAll(`"${UNSAID}"`, UNSAID)}`;
+  return Object.entries(options).map(one).join(', ');
 }

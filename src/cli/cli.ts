@@ -10,6 +10,7 @@ import type { Host, Verb } from './host.js';
 import { inspectVerb } from './inspect.js';
 import { Arguments, columns, helpOf, UsageError } from './options.js';
 import { Output, printable } from './output.js';
+import { inShell } from './reader-options.js';
 import { runVerb } from './run.js';
 import { traceVerb } from './trace.js';
 
@@ -45,7 +46,7 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
     // Whatever is neither of these is a fault of this program, and its stack is what a report needs.
     const isExpected = error instanceof RivuletError || error instanceof UsageError;
     const message = isExpected
-      ? error.message
+      ? (error instanceof RivuletError ? inShell(error) : error).message
       : error instanceof Error
         ? (error.stack ?? error.message)
         : String(error);

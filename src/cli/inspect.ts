@@ -7,7 +7,7 @@ import type { Context, Verb } from './host.js';
 import { MODEL_NOTE, modelPath, type OpenedGraph, openGraph, openModel } from './model.js';
 import { type Arguments, HELD, JSON_OUTPUT, KERNELS } from './options.js';
 import { bytes, count, type Output, printable, table } from './output.js';
-import { READER_OPTIONS } from './reader-options.js';
+import { inShell, READER_OPTIONS } from './reader-options.js';
 
 export const inspectVerb: Verb = {
   name: 'inspect',
@@ -120,7 +120,7 @@ function problemOf(refusal: RivuletError, operator: string) {
   const { code, node, hint } = refusal;
   const shown = { file: undefined, node: undefined };
   // A list of all that is known is the same for many.
-  const { message } = refusal.with(hint?.startsWith('Those that') ? { ...shown, hint: undefined } : shown);
+  const { message } = inShell(refusal).with(hint?.startsWith('Those that') ? { ...shown, hint: undefined } : shown);
   return { node, operator, code, reason: message };
 }
 

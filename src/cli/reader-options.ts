@@ -1,3 +1,4 @@
+import { RivuletError } from '../errors.js';
 import type { ReadOptions } from '../formats/registry.js';
 import { BATCH, type Dim, TIME } from '../graph/graph.js';
 import { type Arguments, decimal, type Options, UsageError } from './options.js';
@@ -45,6 +46,44 @@ export async function readerOptionsOf(
     ...(states.size > 0 && { states: Object.fromEntries(states) }),
   };
 }
+
+type Name = keyof ReaderOptions;
+
+/** The options of `READER_OPTIONS`, by what the library calls them. */
+const FLAGS: Readonly<Record<Name, string>> = {
+  architecture: '--architecture',
+  unpadded: '--unpadded',
+  constants: '--constant',
+  shapes: '--shape',
+  states: '--state-pair',
+};
+
+const isOption = (name: string): name is Name => Object.hasOwn(FLAGS, name);
+
+/** The same refusal with the library's options called as in a shell. */
+export function inShell(error: RivuletError): RivuletError {
+  const [code, what, { hint, options, expected, found, ...where }] = error.toArguments();
+  const said = Object.entries(options ?? {}).flatMap(([name, value]) => (isOption(name) ? spelled(name, value) : []));
+  const details = { ...where, cause: error.cause, hint: said.length > 0 ? `${hint}: ${said.join(' ')}` : hint };
+  if (code !== 'INVALID_OPTION') return new RivuletError(code, what, { ...details, expected, found });
+  // An option begins what is wrong with it, or stands alone, or in a list of options.
+  const named = (text: string | undefined) =>
+    text?.split(', ').every(isOption) ? text.replace(/\w+/g, (name) => FLAGS[name as Name]) : text;
+  const begun = what.replace(/^\w+(?=:|$)/, (name) => (isOption(name) ? FLAGS[name] : name));
+  return new RivuletError(code, begun, { ...details, expected: named(expected), found: named(found) });
+}
+
+/** What is typed for an option of the library, as an error holds it. */
+function spelled(name: Name, value: unknown): string[] {
+  const flag = FLAGS[name];
+  if (name === 'unpadded') return [flag];
+  if (name === 'architecture')
+    return [`${flag} FILE${typeof value === 'object' ? `, which holds ${JSON.stringify(value)}` : ''}`];
+  return Object.entries(value as object).map(([key, content]) => `${flag} ${quoted(`${key}=${content}`)}`);
+}
+
+/** A word as a shell takes it. */
+const quoted = (text: string): string => (/^[\w.,=:/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** A length above 0 or a symbol; NaN for any other text. */
 const dimOf = (text: string): Dim =>

@@ -3,9 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/index.js';
 import { readNpy, writeNpy } from '../../src/io/npy.js';
+import { kerasFile } from '../formats/keras/files.js';
 import { CONFORMANCE, hasConformance } from '../formats/onnx/conformance.js';
 import { model, node, subgraph, tensor, value } from '../formats/onnx/writer.js';
+import { torchFile } from '../formats/pytorch/files.js';
 import { largestDifference } from '../support/fixtures.js';
 import { rivulet } from './harness.js';
 
@@ -35,6 +38,32 @@ const at = (name: string) => join(folder, name);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rivulet-reading-'));
   await writeFile(at('open.onnx'), OPEN);
+  const x = value('x', ['N', 2]);
+  const [a, y] = [subgraph([node('Neg', ['x'], 'a')], ['a']), value('y', undefined)];
+  await writeFile(
+    at('branch.onnx'),
+    model({
+      inputs: [x, value('the rate', [1], INT64)],
+      outputs: [y],
+      weights: [tensor('high', [1], [16000n])],
+      nodes: [
+        node('Equal', ['the rate', 'high'], 'isHigh'),
+        node('If', ['isHigh'], 'y', { then_branch: a, else_branch: a }),
+      ],
+    }),
+  );
+  await writeFile(
+    at('bare.onnx'),
+    model({ inputs: [value('x', undefined)], outputs: [y], nodes: [node('Neg', ['x'], 'y')] }),
+  );
+  await writeFile(
+    at('axes.onnx'),
+    model({ inputs: [value('x', ['N', 'T', 'width'])], outputs: [y], nodes: [node('Neg', ['x'], 'y')] }),
+  );
+  await writeFile(at('masked.keras'), kerasFile('masked.keras'));
+  await writeFile(at('weights.h5'), kerasFile('weights.weights.h5'));
+  await writeFile(at('order.pt'), torchFile('refused-two-linears.pt'));
+  await writeFile(at('checkpoint.pt'), torchFile('checkpoint.pt'));
   await writeFile(at('x.csv'), '3,4\n0,0\n');
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -111,7 +140,37 @@ describe('what a file leaves open, on the command line', () => {
     const { code, stderr } = await rivulet(['inspect', at('open.onnx'), ...TOLD, '--constant', 'rates=1']);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringContaining('constants: "rates": expected an input: x, rate, kept, found no input'),
+      stderr: expect.stringContaining('--constant: "rates": expected an input: x, rate, kept, found no input'),
     });
+    const plain = await rivulet(['inspect', at('open.onnx'), ...TOLD.slice(0, 4), '--state-pair', 'kept=lost']);
+    expect(plain.stderr).toContain('--state-pair: "kept"');
+    const foreign = await rivulet(['inspect', at('open.onnx'), '--unpadded']);
+    expect(foreign.stderr).toContain('does not take: expected --constant, --shape, --state-pair, found --unpadded');
+  });
+
+  it.each<[string, string, string, string]>([
+    ['a length', 'axes.onnx', '--shape x=...', 'shapes: {"x":...}'],
+    ['a constant', 'branch.onnx', "--constant 'the rate=...'", 'constants: {"the rate":...}'],
+    ['no shape at all', 'bare.onnx', '--shape x=T,N,8', 'shapes: {"x":["T","N",8]}'],
+    ['a mask', 'masked.keras', 'hold no padding, say so: --unpadded', 'unpadded: true'],
+    ['weights alone', 'weights.h5', 'makes: --architecture FILE\n', 'architecture: ...'],
+    [
+      'an order of layers',
+      'order.pt',
+      '--architecture FILE, which holds {"layers":[{"type":"Linear","prefix":"a"},{"type":"ReLU"}',
+      'architecture: {"layers":[{"type":"Linear","prefix":"a"}',
+    ],
+    [
+      'a part of a checkpoint',
+      'checkpoint.pt',
+      '--architecture FILE, which holds {"stateDict":"model"}',
+      'architecture: {"stateDict":"model"}',
+    ],
+  ])('is asked for in the words of whoever asks: %s', async (_, file, typed, written) => {
+    const { code, stderr } = await rivulet(['run', at(file), at('x.csv')]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(typed) });
+    const { stdout, stderr: refused } = await rivulet(['inspect', at(file)]);
+    expect(stdout + refused).toContain(typed.trim());
+    await expect(loadModel(at(file))).rejects.toThrow(written);
   });
 });

@@ -1,4 +1,4 @@
-import { RivuletError } from '../../errors.js';
+import { RivuletError, UNSAID } from '../../errors.js';
 import { type Dataset, type Hdf5Group, readHdf5 } from '../hdf5/hdf5.js';
 import { parseModelJson, readTopology, type Topology } from './architecture.js';
 import { readTreeWeights } from './archive.js';
@@ -28,7 +28,8 @@ export async function readHdf5Model(
       {
         file,
         expected: 'a whole model, as model.save(...) writes it',
-        hint: 'Give the architecture: loadModel(file, { architecture: ... }), what model.to_json() gives',
+        hint: 'Give the architecture, which model.to_json() makes',
+        options: { architecture: UNSAID },
       },
     );
   }

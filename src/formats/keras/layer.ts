@@ -123,7 +123,8 @@ export function refuseMask({ mask }: Value, config: Config, model: ModelContext)
   throw config.fail('UNSUPPORTED_OPERATOR', `${config.className}: steps are masked`, {
     expected: 'a sequence whose steps all count',
     found: `the mask of layer "${mask}"`,
-    hint: 'If the sequences you give hold no padding, say so: loadModel(file, { unpadded: true })',
+    hint: 'If the sequences you give hold no padding, say so',
+    options: { unpadded: true },
   });
 }
 

@@ -1,4 +1,4 @@
-import { RivuletError } from '../../errors.js';
+import { RivuletError, UNSAID } from '../../errors.js';
 import { type Role, resolve, showLengths } from '../lengths.js';
 import { type Draft, unknownOperator, type Value } from './builder.js';
 
@@ -29,7 +29,8 @@ export function nameAxes(values: readonly Value[], drafts: readonly Draft[], fil
         tensor: name,
         expected: `lengths, and at most one axis of time and one of batch`,
         found: showLengths(shape!),
-        hint: `Say what it is when loading: shapes: { ${JSON.stringify(name)}: [...] }, or export the model with it fixed`,
+        hint: 'Export the model with it fixed, or say what it is when loading',
+        options: { shapes: { [name]: UNSAID } },
       });
     }
   }

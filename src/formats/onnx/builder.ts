@@ -1,4 +1,4 @@
-import { type ErrorDetails, RivuletError } from '../../errors.js';
+import { type ErrorDetails, RivuletError, UNSAID } from '../../errors.js';
 import type { AttributeValue, DataType, Tensor } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
 import { integerTensor } from '../constants.js';
@@ -109,11 +109,12 @@ export class Builder {
     return unused(base, this.names, this.suffixes);
   }
 
-  /** Hints at the option that would decide what an input of the file leaves open. */
-  fixable(): string | undefined {
+  /** Hints at the option that would decide what inputs of the file leave open. */
+  fixable(): Pick<ErrorDetails, 'hint' | 'options'> {
     const open = [...this.values.values()].filter(({ choice }) => choice).map(({ name }) => name);
-    if (open.length === 0) return undefined;
-    return `Fix what decides it when loading: constants: { ${open.map((name) => `${JSON.stringify(name)}: ...`).join(', ')} }`;
+    if (open.length === 0) return {};
+    const constants = Object.fromEntries(open.map((name) => [name, UNSAID]));
+    return { hint: 'Fix what decides it when loading', options: { constants } };
   }
 
   nodeName(base: string): string {

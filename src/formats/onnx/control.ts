@@ -13,12 +13,10 @@ export function ifElse(node: NodeContext, inline: Inline): void {
   const condition = node.input(0);
   const [chosen] = node.numbers(0) ?? [];
   if (chosen === undefined) {
-    throw node.unsupported(
-      'its condition is computed at run time',
-      'a condition that constants and shapes decide',
-      condition.name,
-      node.builder.fixable(),
-    );
+    const expected = 'a condition that constants and shapes decide';
+    throw node
+      .unsupported('its condition is computed at run time', expected, condition.name)
+      .with(node.builder.fixable());
   }
   const results = inline(chosen === 0 ? no : yes, []);
   if (results.length < node.node.outputs.length) {

@@ -261,7 +261,7 @@ class Translator {
       tensor: name,
       expected: typed ? 'a shape, with names for lengths that vary' : 'float32, int32 or int64',
       found: typed ? 'none' : typeName(type),
-      hint: typed ? `Give it when loading: shapes: { ${JSON.stringify(name)}: ['T', 'N', 8] }` : undefined,
+      ...(typed && { hint: 'Give it when loading', options: { shapes: { [name]: [TIME, BATCH, 8] } } }),
     });
   }
 

@@ -156,14 +156,14 @@ const SHOWN = 24;
 /** Refuses, and shows what an architecture for these very layers would look like. */
 function ambiguous(question: string, chain: readonly Role[], file: string | undefined): RivuletError {
   const layers = chain.slice(0, SHOWN).flatMap((role, i) => exampleOf(role, chain[i + 1]));
-  const example = JSON.stringify({ layers } satisfies Architecture);
   return new RivuletError('UNKNOWN_FORMAT', `The weights alone do not say how to run: ${question}`, {
     file,
     found: chain
       .slice(0, SHOWN)
       .map(({ layer }) => describe(layer))
       .join(', '),
-    hint: `Give an architecture, as an option or as "rivulet.architecture" in a safetensors file; perhaps ${example}`,
+    hint: 'Give an architecture, as an option or as "rivulet.architecture" in a safetensors file, perhaps',
+    options: { architecture: { layers } satisfies Architecture },
   });
 }
 

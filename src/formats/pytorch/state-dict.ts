@@ -98,7 +98,8 @@ function notTensors(dict: PyDict, file: string | undefined): RivuletError {
     return new RivuletError('UNKNOWN_FORMAT', 'A checkpoint, of which the state dict is a part', {
       file,
       found: keysOf(dict),
-      hint: `Say which: architecture: { stateDict: ${JSON.stringify(key)} }; or save it alone: torch.save(checkpoint["${key}"], "model.pt")`,
+      hint: `Save it alone, torch.save(checkpoint["${key}"], "model.pt"), or say which it is`,
+      options: { architecture: { stateDict: key } },
     });
   }
   const [name, value] = [...dict.items].find(([key, item]) => typeof key !== 'string' || !isView(item))!;

@@ -59,7 +59,7 @@ describe('If', () => {
   });
 
   it('is refused while its condition is open, with the way out', async () => {
-    await expect(load(byRate)).rejects.toThrow(/If: its condition is computed.*constants: \{ "rate": \.\.\. \}/);
+    await expect(load(byRate)).rejects.toThrow(/If: its condition is computed.*constants: \{"rate":\.\.\.\}/);
   });
 
   it('takes the branch that a shape chooses', async () => {

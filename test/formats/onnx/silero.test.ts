@@ -40,6 +40,6 @@ describe.skipIf(!hasConformance)('Silero VAD', () => {
     const path = `${FOLDER}silero_vad.onnx`;
     const half = await loadModel(path, { constants: { sr: 8000 }, shapes: { input: ['N', 288] } });
     expect(half.createStream().step({ input: new Float32Array(288), sr: 8000 }).output[0]).toBeLessThan(0.5);
-    await expect(loadModel(path, { shapes })).rejects.toThrow(/constants: \{ "sr": \.\.\. \}/);
+    await expect(loadModel(path, { shapes })).rejects.toThrow(/constants: \{"sr":\.\.\.\}/);
   });
 });

@@ -47,9 +47,8 @@ describe('weights that do not say how to run', () => {
     expect(error.code).toBe('UNKNOWN_FORMAT');
     expect(error.message).toMatch(reason);
     expect(error.message).toMatch(new RegExp(`^${file}: The weights alone do not say how to run`));
-    const architecture = error.hint!.slice(error.hint!.indexOf('{'));
-    const layers: { prefix?: string }[] = JSON.parse(architecture).layers;
-    expect(layers.length).toBeGreaterThan(0);
+    const { architecture } = error.options as { architecture: Architecture };
+    expect(architecture.layers!.length).toBeGreaterThan(0);
     // The example is one that can be used as it stands, but where the layers are no chain.
     if (name !== 'two-heads.pt') readPyTorch(torchFile(file), file, { architecture });
   });

@@ -80,7 +80,7 @@ describe('a file that is no state dict', () => {
       'a checkpoint',
       torchFile('checkpoint.pt'),
       'UNKNOWN_FORMAT',
-      /checkpoint.*found "model", "optimizer", "epoch", "loss".*stateDict: "model".*torch\.save\(checkpoint\["model"\]/,
+      /checkpoint.*found "model", "optimizer", "epoch", "loss".*torch\.save\(checkpoint\["model"\].*architecture: \{"stateDict":"model"\}/,
     ],
     [
       'os.system',
