@@ -1,5 +1,6 @@
 // The process in which files are loaded: it may run out of memory, hang or crash without taking the test with it. It gets
-// { index, bytes, options } and answers { index, outcome, milliseconds, megabytes } in the same order.
+// { first, cases: [{ bytes, options }] }, where `first` is the number of the first case, and answers with how each ended, in the
+// same order, and what all cost together.
 import { loadModel, RivuletError } from '../../../dist/index.js';
 
 /** Rows of inputs that a loaded model is tried with, at most this many numbers in all. */
@@ -42,15 +43,19 @@ async function outcomeOf(bytes, options, all) {
 
 let queue = Promise.resolve();
 
-process.on('message', ({ index, bytes, options }) => {
+process.on('message', ({ first, cases }) => {
   queue = queue.then(async () => {
     // Processor time, not the clock's: another process may hold the core.
     const before = process.cpuUsage();
-    const result = await outcomeOf(bytes, options, index % 2 === 1);
+    const outcomes = [];
+    for (const [i, { bytes, options }] of cases.entries()) {
+      const started = performance.now();
+      const result = await outcomeOf(bytes, options, (first + i) % 2 === 1);
+      outcomes.push({ ...result, milliseconds: performance.now() - started });
+    }
     const { user, system } = process.cpuUsage(before);
     process.send({
-      index,
-      ...result,
+      outcomes,
       milliseconds: (user + system) / 1000,
       // The peak since the process began; it only ever grows, so whoever raises it is seen.
       megabytes: process.resourceUsage().maxRSS / 1024,

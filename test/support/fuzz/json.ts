@@ -4,9 +4,13 @@ import type { Random } from './random.js';
 type Tree = unknown[] | Record<string, unknown>;
 
 /** Every place in a JSON value: who holds it, and under which key. */
-function placesOf(value: unknown): [Tree, string][] {
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]): [Tree, string][] => [[value as Tree, key], ...placesOf(item)]);
+function placesOf(value: unknown, found: [Tree, string][] = []): [Tree, string][] {
+  if (typeof value !== 'object' || value === null) return found;
+  for (const [key, item] of Object.entries(value)) {
+    found.push([value as Tree, key]);
+    placesOf(item, found);
+  }
+  return found;
 }
 
 const SCRAP = ['', 'x', 'T', '__proto__', 'constructor', 1.5, -0.5, 1e300, null, true, [], {}, [[1]], [0, 1]];
