@@ -34,6 +34,10 @@ export const typeOf = (number: number): DataType | undefined => TYPES[number];
 /** The type's name for people. */
 export const typeName = (number: number): string => TYPES[number] ?? OTHER_TYPES[number] ?? `type ${number}`;
 
+/** Signals are computed with as float32, whatever floating-point type the file gives them. */
+export const signalType = (type: DataType): DataType =>
+  type === 'float16' || type === 'bfloat16' || type === 'float64' ? 'float32' : type;
+
 /** A stored tensor as the graph's: a view of the file where its bytes lie there as they are, otherwise a copy. */
 export function readTensor(stored: OnnxTensor, name: string, file: string | undefined): Tensor {
   const { shape, raw } = stored;
