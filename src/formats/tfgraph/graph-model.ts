@@ -33,7 +33,7 @@ const OPSET = 17;
 export function readGraphModel(
   topology: JsonObject,
   signature: Json | undefined,
-  weights: ReadonlyMap<string, Tensor>,
+  weights: ReadonlyMap<string, Tensor | undefined>,
   file: string | undefined,
   options: OnnxOptions & RefusalOptions,
 ): Graph {

@@ -21,8 +21,8 @@ export class Scope {
 
   constructor(
     readonly nodes: Nodes,
-    /** The weights of the file, by the names of their constants. */
-    readonly weights: ReadonlyMap<string, Tensor>,
+    /** The weights of the file, by the names of their constants; texts are none. */
+    readonly weights: ReadonlyMap<string, Tensor | undefined>,
     readonly file: string | undefined,
     /** Stands before the names of nodes in errors and of values made of them. */
     readonly prefix = '',
@@ -101,6 +101,14 @@ export class Scope {
   weight(node: NodeDef): Tensor {
     const tensor = this.weights.get(node.name);
     if (tensor) return tensor;
+    if (this.weights.has(node.name)) {
+      throw new RivuletError('UNSUPPORTED_OPERATOR', 'A constant of texts', {
+        file: this.file,
+        node: node.name,
+        expected: 'numbers',
+        hint: 'Leave what reads texts out of the graph',
+      });
+    }
     throw new RivuletError('INVALID_FILE', 'A constant without a weight', {
       file: this.file,
       node: node.name,

@@ -1,10 +1,10 @@
 import { RivuletError } from '../../errors.js';
 import type { Graph, Tensor } from '../../graph/graph.js';
 import type { JsonObject } from '../json.js';
-import type { NamedWeight } from '../keras/weights.js';
 import type { OnnxOptions } from '../onnx/options.js';
 import type { RefusalOptions } from '../refusals.js';
 import { readGraphModel } from '../tfgraph/graph-model.js';
+import type { StoredWeight } from './manifest.js';
 
 /** Keys of `model.json` that are read, and those that say nothing of what a model computes. */
 const KEYS = new Set([
@@ -21,7 +21,7 @@ export async function readTfjsGraph(
   json: JsonObject,
   file: string | undefined,
   options: OnnxOptions & RefusalOptions,
-  read: () => Promise<readonly NamedWeight[]>,
+  read: () => Promise<readonly StoredWeight[]>,
 ): Promise<Graph> {
   const stranger = [...json.keys()].find((key) => !KEYS.has(key));
   if (stranger !== undefined) {
@@ -45,7 +45,7 @@ export async function readTfjsGraph(
       },
     );
   }
-  const weights = new Map<string, Tensor>();
+  const weights = new Map<string, Tensor | undefined>();
   for (const { path, tensor } of await read()) {
     if (weights.has(path)) {
       throw new RivuletError('INVALID_FILE', 'Two weights have this name', { file, tensor: path });

@@ -6,7 +6,6 @@ import type { Neighbours } from '../../io/neighbours.js';
 import { floatTensor, joined } from '../constants.js';
 import { Fields } from '../fields.js';
 import type { Json } from '../json.js';
-import type { NamedWeight } from '../keras/weights.js';
 
 /** The weights of a TensorFlow.js model: groups of shards, in which the weights lie one after the other. */
 
@@ -23,12 +22,18 @@ const TYPES: Readonly<Record<string, DataType>> = { float32: 'float32', int32: '
 /** Integers that stand for numbers between a least one and a greatest. */
 type Scaled = 'uint8' | 'uint16';
 
+/** A weight by the path that the trainer gave it; texts are none. */
+export interface StoredWeight {
+  path: string;
+  tensor: Tensor | undefined;
+}
+
 interface Spec {
   path: string;
   shape: number[];
   type: DataType;
-  /** How it lies in the shards, where that is another way. */
-  stored: { type: 'float16' } | { type: Scaled; scale: number; min: number } | undefined;
+  /** How it lies in the shards, where that is another way; texts lie one after the other, each behind its length. */
+  stored: { type: 'float16' } | { type: 'texts' } | { type: Scaled; scale: number; min: number } | undefined;
 }
 
 /** Reads `weightsManifest`, and the shards beside the file. */
@@ -36,10 +41,10 @@ export async function readManifest(
   json: Json | undefined,
   file: string | undefined,
   neighbours: Neighbours,
-): Promise<NamedWeight[]> {
+): Promise<StoredWeight[]> {
   if (!Array.isArray(json))
     throw new RivuletError('INVALID_FILE', 'model.json has no list "weightsManifest"', { file });
-  const weights: NamedWeight[] = [];
+  const weights: StoredWeight[] = [];
   let shards = 0;
   for (const [i, group] of json.entries()) {
     const fields = new Fields(group, `weightsManifest[${i}]`, file);
@@ -55,7 +60,7 @@ export async function readManifest(
     const bytes = parts.length === 1 ? parts[0] : joined(parts);
     let at = 0;
     for (const spec of specs) {
-      const length = storedLength(spec);
+      const length = storedLength(spec, bytes.subarray(at));
       if (at + length > bytes.length) {
         throw new RivuletError('INVALID_FILE', 'The shards are too short', {
           file,
@@ -83,6 +88,11 @@ function readSpec(fields: Fields): Spec {
   const shape = fields.counts('shape');
   if (shape.length > TFJS_LIMITS.rank) throw fields.wrong('shape', `at most ${TFJS_LIMITS.rank} axes`, shape.length);
   const dtype = fields.text('dtype');
+  if (dtype === 'string') {
+    if (fields.has('group')) fields.get('group', 'a text');
+    fields.end();
+    return { path, shape, type: 'uint8', stored: { type: 'texts' } };
+  }
   const type = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined;
   if (!type) throw fields.wrong('dtype', Object.keys(TYPES).join(', '), dtype);
   const quantization = fields.has('quantization') ? readQuantization(fields.fields('quantization')) : undefined;
@@ -110,10 +120,20 @@ function readQuantization(fields: Fields): Spec['stored'] {
   throw fields.wrong('dtype', 'float16, uint8 or uint16', type);
 }
 
-const storedLength = ({ shape, type, stored }: Spec): number =>
-  stored === undefined ? byteLength(type, shape) : elementCount(shape) * (stored.type === 'uint8' ? 1 : 2);
+function storedLength({ shape, type, stored }: Spec, bytes: Uint8Array): number {
+  if (stored === undefined) return byteLength(type, shape);
+  const count = elementCount(shape);
+  if (stored.type !== 'texts') return count * (stored.type === 'uint8' ? 1 : 2);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = 0;
+  // A text takes four bytes at least, so the shards end what a shape claims.
+  for (let i = 0; i < count && at <= bytes.length; i++)
+    at += 4 + (at + 4 <= bytes.length ? view.getUint32(at, true) : 0);
+  return at;
+}
 
-function tensorOf({ path: name, shape, type, stored }: Spec, bytes: Uint8Array): Tensor {
+function tensorOf({ path: name, shape, type, stored }: Spec, bytes: Uint8Array): Tensor | undefined {
+  if (stored?.type === 'texts') return undefined;
   if (stored === undefined) return { name, type, shape, bytes };
   if (stored.type === 'float16') return { name, type: 'float16', shape, bytes };
   const integers = stored.type === 'uint8' ? bytes : elementsOf(Uint16Array, bytes);

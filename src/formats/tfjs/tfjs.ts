@@ -4,7 +4,7 @@ import type { Neighbours } from '../../io/neighbours.js';
 import type { JsonObject } from '../json.js';
 import { readTopology } from '../keras/architecture.js';
 import { translate } from '../keras/translate.js';
-import { weightsByName } from '../keras/weights.js';
+import { type NamedWeight, weightsByName } from '../keras/weights.js';
 import type { OnnxOptions } from '../onnx/options.js';
 import type { RefusalOptions } from '../refusals.js';
 import { readManifest } from './manifest.js';
@@ -45,7 +45,10 @@ export async function readTfjs(
   if (!(topology instanceof Map)) {
     throw new RivuletError('INVALID_FILE', 'model.json has no "modelTopology"', { file, expected: 'an object' });
   }
-  const weights = await read();
+  const weights = (await read()).map(({ path, tensor }): NamedWeight => {
+    if (tensor) return { path, tensor };
+    throw new RivuletError('UNSUPPORTED_OPERATOR', 'A weight of texts', { file, tensor: path, expected: 'numbers' });
+  });
   // A converter keeps Keras's words: the model stands in `model_config`, beside the version.
   const inner = topology.get('model_config');
   const { model } = readTopology(inner instanceof Map ? inner : topology, 'modelTopology', file);

@@ -104,6 +104,43 @@ it('takes the older Select, of values of one shape', async () => {
   expect(largestDifference(made.y.data, outputs.y.data)).toBeLessThan(TOLERANCES.float32);
 });
 
+describe('a constant of texts', () => {
+  /** The model, its first weight an array of two texts: "né" and "". */
+  function withTexts() {
+    const { json, files } = stored('small-rows');
+    const [{ paths, weights }] = json.weightsManifest;
+    weights.unshift({ name: 'note', shape: [2], dtype: 'string' });
+    json.modelTopology.node.push({ name: 'note', op: 'Const', attr: { dtype: { type: 'DT_STRING' } } });
+    files[paths[0]] = Uint8Array.of(3, 0, 0, 0, 0x6e, 0xc3, 0xa9, 0, 0, 0, 0, ...files[paths[0]]);
+    return { json, files, first: paths[0] as string };
+  }
+
+  it('is passed over where nothing reads it', async () => {
+    const { json, files } = withTexts();
+    const plain = stored('small-rows');
+    const [graph, expected] = [
+      await readModel(encode(json), undefined, { files }),
+      await readModel(encode(plain.json), undefined, { files: plain.files }),
+    ];
+    expect(graph.graph.tensors).toEqual(expected.graph.tensors);
+  });
+
+  it('is refused by its name where something does', async () => {
+    const { json, files } = withTexts();
+    json.modelTopology.node.find(({ op }: { op: string }) => op === 'MatMul' || op === '_FusedMatMul').input[1] =
+      'note';
+    await expect(loadModel(encode(json), { files })).rejects.toThrow(/node "note": A constant of texts/);
+  });
+
+  it('ends where the shards end', async () => {
+    const { json, files, first } = withTexts();
+    files[first] = Uint8Array.of(255, 255, 255, 255, ...files[first].subarray(4));
+    await expect(loadModel(encode(json), { files })).rejects.toThrow(/tensor "note": The shards are too short/);
+    json.weightsManifest[0].weights[0].shape = [2 ** 40];
+    await expect(loadModel(encode(json), { files })).rejects.toThrow(/tensor "note": The shards are too short/);
+  });
+});
+
 it('refuses a node that would be taken for one of those made while reading', async () => {
   const { json, files } = stored('gru');
   const reshape = json.modelTopology.node.filter(({ op }: { op: string }) => op === 'Reshape').at(-1);

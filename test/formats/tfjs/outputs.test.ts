@@ -93,3 +93,11 @@ it('refuses shards that are not those of the manifest', async () => {
     await expect(loading).rejects.toMatchObject({ code: 'INVALID_FILE' });
   }
 });
+
+it('refuses a weight of texts by its name', async () => {
+  const { weightsManifest, ...json } = JSON.parse(new TextDecoder().decode(kerasFile('tfjs-uint8/model.json')));
+  weightsManifest.push({ paths: ['texts.bin'], weights: [{ name: 'note', shape: [1], dtype: 'string' }] });
+  const files = { ...shardsOf('tfjs-uint8'), 'texts.bin': Uint8Array.of(1, 0, 0, 0, 0x61) };
+  const loading = loadModel(new TextEncoder().encode(JSON.stringify({ ...json, weightsManifest })), { files });
+  await expect(loading).rejects.toThrow(/tensor "note": A weight of texts/);
+});
