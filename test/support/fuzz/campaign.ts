@@ -75,8 +75,9 @@ const BATCH = 16;
 
 const settings = (name: string, fallback: number) => Number(process.env[`RIVULET_FUZZ_${name}`] ?? fallback);
 
-/** Files a campaign makes, the seed of its random numbers, and the number of its first case. */
+/** Files a campaign makes in the tests. */
 const WHOLE = 20_000;
+/** Files this one makes, the seed of its random numbers, and the number of its first case. */
 const COUNT = settings('COUNT', WHOLE);
 const SEED = settings('SEED', 1);
 const FIRST = settings('FIRST', 0);
