@@ -9,8 +9,8 @@ const BYTES = PANEL_WIDTH * DEPTH * 4;
 
 /**
  * A model's weights on their way from the file through the kernels that hash and pack them (assembly/staging.ts), a piece at a
- * time: loops in JavaScript would run for the first time, and make a new process's first load a third longer. The pieces lie
- * where the arena reserves next, so that they take no memory that the model would not.
+ * time: loops in JavaScript would run for the first time, and make a new process's first load a quarter longer on Node 20. The
+ * pieces lie where the arena reserves next, so that they take no memory that the model would not.
  */
 export class Staging implements Mixer {
   private address = 0;
