@@ -126,7 +126,7 @@ export class Pool {
 
   /**
    * Many new streams. They come worker by worker: keep their order in `stepMany`, and whole blocks of rows are copied at
-   * once.
+   * once. A call on the streams of the call before, in the same order, need not look at each of them again.
    */
   async createStreams(count: number): Promise<PoolStream[]> {
     this.checkLive();
