@@ -155,7 +155,8 @@ function pairsOfPanels<V>(y: usize, x: usize, w: usize, panelBytes: usize, pairs
 // Three panels, a third of the weights apart: a number of x is loaded once for twelve products instead of eight, and loads are
 // what bounds the loop (Node 24, from 128 units on: 3 to 5% less of a step). Older engines spill (Node 20 and 22: 16 to 90% more),
 // so the runtime says when to. The exit in the middle keeps compilers from mixing the halves, for which registers lack; what
-// the loop compares with is computed beside it, or it would be read from the stack.
+// the loop compares with is computed beside it, or it would be read from the stack. Written out, as the other tiles are: a
+// function has one result, and accumulators must stay locals.
 function triplesOfPanels<V>(y: usize, x: usize, w0: usize, panelBytes: usize, triples: i32, depth: i32, continued: bool): void {
   let s: V;
   const apart = <usize>triples * panelBytes;
