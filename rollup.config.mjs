@@ -56,7 +56,7 @@ const output = {
   generatedCode: 'es2015',
   banner: (chunk) =>
     `${chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node\n' : ''}/*! Rivulet ${version}, MIT */`,
-  plugins: [terser({ module: true, ecma: 2020, compress: { passes: 2 } })],
+  plugins: [terser({ module: true, ecma: 2020, compress: { passes: 2 }, format: { ascii_only: true } })],
 };
 
 const readerModule = /(?:^|\/)formats\/(\w+)\/\1\.js$/;

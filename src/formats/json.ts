@@ -12,6 +12,8 @@ export const MAX_JSON_DEPTH_OF_MODELS = 64;
 const SPACE = /[ \t\n\r]*/y;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** The first of the code units that stand for half a character. */
+const SURROGATES = 0xd800;
 const SCALAR = /-?\d[\d.eE+-]*|true|false|null/y;
 
 /**
@@ -97,14 +99,17 @@ class JsonParser {
   private string(): string {
     const start = this.at;
     // By hand: a regular expression keeps a way back for every character, and a string here may have millions.
+    let plain = true;
     for (let end = start + 1; end < this.text.length; end++) {
       const code = this.text.charCodeAt(end);
+      if (code === BACKSLASH || code >= SURROGATES) plain = false;
       if (code === BACKSLASH) end++;
       else if (code === QUOTE) {
         this.at = end + 1;
         const value = this.literal(this.text.slice(start, this.at)) as string;
-        // In a Unicode pattern a whole pair is one character, which is no surrogate.
-        if (/\p{Surrogate}/u.test(value)) throw this.error('a string holds half a surrogate pair');
+        // In a Unicode pattern a whole pair is one character, which is no surrogate. Only where there may be one: compiling the
+        // pattern takes Node 24 3.5 ms.
+        if (!plain && /\p{Surrogate}/u.test(value)) throw this.error('a string holds half a surrogate pair');
         return value;
       }
     }

@@ -50,12 +50,14 @@ export function packPanels(
   const from = new Int32Array(PANEL_WIDTH);
   let at = 0;
   for (let first = 0; first < order.length; first += PANEL_WIDTH) {
-    const outputs = order.slice(first, first + PANEL_WIDTH);
-    for (const [lane, output] of outputs.entries()) if (output >= 0) target[at + lane] = bias(output);
+    for (let lane = 0; lane < PANEL_WIDTH; lane++) {
+      const output = order[first + lane] ?? -1;
+      if (output >= 0) target[at + lane] = bias(output);
+    }
     at += PANEL_WIDTH;
     for (const { data, depth, outputStride, inputStride } of matrices) {
       for (let lane = 0; lane < PANEL_WIDTH; lane++) {
-        const output = outputs[lane] ?? -1;
+        const output = order[first + lane] ?? -1;
         from[lane] = output < 0 ? -1 : output * outputStride;
       }
       if (inputStride !== 1 || !packRows?.(target, at, data, from, depth)) {

@@ -45,6 +45,7 @@ describe('parseJson', () => {
     ['9007199254740993', /cannot be held exactly/],
     ['1e999', /cannot be held exactly/],
     ['"\\ud800"', /surrogate/],
+    ['"\ud800"', /surrogate/],
     ['[1,]', /a value was expected/],
     ['[1 2]', /"," or "\]" was expected/],
     ['{"a" 1}', /":" was expected/],
