@@ -5,7 +5,7 @@ import {
   narrowGatherStep, narrowGruResetBeforeStep, narrowGruStep, narrowLinearStep, narrowLstmStep, narrowRnnStep,
 } from './narrow';
 
-export { layOutBytes } from './integer-product';
+export { layOutBytes, useFourAtOnce } from './integer-product';
 export { build, heapBase } from './module';
 
 export function lstmInt8(args: usize, slots: usize, n: i32, steps: i32): void {

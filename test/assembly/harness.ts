@@ -14,10 +14,12 @@ export const builds: Build[] = BUILDS.filter(supports);
 for (const build of BUILDS) if (!supports(build)) console.log(`kernels: this engine has no ${build} build; left out`);
 
 /** Every wasm file: the release builds and the asserting ones. */
-export type KernelFile = Build | `debug-${Build}` | typeof DOT;
+export type KernelFile = Build | `debug-${Build}` | typeof DOT | typeof FOUR_AT_ONCE;
 
 /** The simd build with the quantized module for engines that have relaxed instructions. */
 export const DOT = 'simd, quantized-dot';
+/** The same, adding up four products by one instruction, whether the engine has it or makes it of others. */
+export const FOUR_AT_ONCE = 'simd, quantized-dot, four at once';
 
 export type Word = number | { float: number };
 
@@ -30,6 +32,7 @@ type Exports = Record<KernelName, Kernel> & {
   heapBase(): number;
   build(): number;
   useThreePanels(yes: number): void;
+  useFourAtOnce(yes: number): void;
 };
 
 const compiled = new Map<string, WebAssembly.Module>();
@@ -83,6 +86,7 @@ export class KernelMemory {
       return exports as unknown as Exports;
     });
     this.exports = Object.assign({}, ...all.reverse());
+    if (file === DOT || file === FOUR_AT_ONCE) this.exports.useFourAtOnce(Number(file === FOUR_AT_ONCE));
     const base = Math.ceil(Math.max(...all.map(({ heapBase }) => heapBase())) / 64) * 64;
     new Uint32Array(this.memory.buffer, base).fill(SENTINEL);
     this.end = base;

@@ -9,6 +9,7 @@ import { checkCompany, expected, isWhole, outputs, VARIANTS, type Variant } from
 import {
   builds,
   DOT,
+  FOUR_AT_ONCE,
   firstDifference,
   firstMistake,
   type KernelFile,
@@ -18,7 +19,11 @@ import {
 
 /** Those that give the same bits wherever they run. */
 const EXACT: KernelFile[] = ['scalar', 'simd', 'debug-scalar', 'debug-simd'];
-if (supports('relaxed')) EXACT.push(DOT);
+if (supports('relaxed')) {
+  EXACT.push(DOT);
+  if (Number(process.versions.node.split('.')[0]) >= 22) EXACT.push(FOUR_AT_ONCE);
+  else console.log("narrow: Node 20's first compiler adds up four products wrongly (behind a flag); left out");
+}
 /** [inputs, hidden]: around the group of 4 inputs, the tile of 4 units and the panel of 16 outputs. */
 const SIZES = [
   [1, 1],

@@ -27,7 +27,7 @@ describe('kernel modules', () => {
         const own = {
           core: ['execute', 'finite', 'mixWords', 'packRows', 'useThreePanels'],
           tensor: [],
-          quantized: ['layOutBytes'],
+          quantized: ['layOutBytes', 'useFourAtOnce'],
         }[name as KernelModule];
         const expected = [...KERNEL_MODULES[name as KernelModule], ...own, 'build', 'heapBase'];
         expect(exported.sort()).toEqual(expected.sort());
