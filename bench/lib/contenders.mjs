@@ -17,6 +17,7 @@ export const sink = { sum: 0 };
 
 /** Inputs for one mode: `CALLS` arrays [steps, streams, I], and the outputs that float64 gives for them in turn. */
 export function makeCase(cell, mode) {
+  if (!Object.hasOwn(MODES, mode)) throw new Error(`--modes takes ${Object.keys(MODES).join(', ')}, not ${mode}`);
   const [steps, streams] = MODES[mode];
   const random = uniform(7);
   const calls = Array.from({ length: CALLS }, () => random(steps * streams * cell.inputs, 1));
