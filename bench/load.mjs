@@ -19,7 +19,8 @@ const entry = new URL('../dist/index.js', import.meta.url).href;
 
 /** What the new process runs: `file` is absent for the one that does nothing. */
 const child = (file, inputs) => `
-  const { readFileSync } = await import('node:fs');
+  // Not by an import where there is another way: it would load much that a load then finds there.
+  const { readFileSync } = process.getBuiltinModule?.('node:fs') ?? (await import('node:fs'));
   const resident = () => process.memoryUsage.rss() / 2 ** 20;
   const own = () => {
     try {
