@@ -60,6 +60,33 @@ export class Channel {
     else for (let i = 0; i < size; i++) target[to + i] = data[from + i];
   }
 
+  /** Copies in the row of a single step; false if it holds NaN or infinities. */
+  writeStep(arena: Arena, kernels: KernelExports): boolean {
+    const { data, index, integer } = this;
+    const { size } = this.port;
+    if (size > SHORT || integer || !(data instanceof Float32Array)) {
+      this.write(arena, 0, 0, 0);
+      return integer || kernels.finite(index * 4, size) === 1;
+    }
+    // Short rows are checked here: a call of a kernel costs as much as a few numbers.
+    const { f32 } = arena;
+    let zeros = 0;
+    for (let i = 0; i < size; i++) {
+      const x = data[i];
+      f32[index + i] = x;
+      zeros += x * 0;
+    }
+    return zeros === 0;
+  }
+
+  /** Copies out the row of a single step. */
+  readStep({ f32 }: Arena): void {
+    const data = this.data as Float32Array;
+    const { size } = this.port;
+    if (size > SHORT) data.set(this.firstRows(f32, 1));
+    else copyFloat32(data, 0, f32, this.index, size);
+  }
+
   /** Copies in `steps` rows of each of `count` streams, from row 0 on: row = step * count + stream. */
   writeRows(arena: Arena, first: number, count: number, step: number, steps: number): void {
     const { data, streamStride, stepStride } = this;
@@ -87,8 +114,7 @@ export class Channel {
     const to = stream * this.streamStride + step * this.stepStride;
     const from = this.index + row * this.stride;
     const { size } = this.port;
-    if (row === 0 && size > SHORT && data.length === size && !inner) data.set(this.firstRows(f32, 1));
-    else if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
+    if (inner) for (let i = 0; i < size; i++) data[to + inner[i]] = f32[from + i];
     else copyFloat32(data, to, f32, from, size);
   }
 
@@ -117,11 +143,6 @@ export class Channel {
       this.viewsOf = f32;
     }
     return (this.views[rows] ??= f32.subarray(this.index, this.index + rows * this.port.size));
-  }
-
-  /** Whether row 0, already written, holds finite numbers alone. */
-  rowIsFinite(kernels: KernelExports): boolean {
-    return this.integer || kernels.finite(this.index * 4, this.port.size) === 1;
   }
 
   /** Refuses an array of the wrong length. */

@@ -27,6 +27,8 @@ export class Engine {
   readonly outputs: Channel[];
   disposed = false;
   readonly kernels: KernelExports;
+  /** Of the kernels: an object of so many properties is looked up by name at each step. */
+  private readonly execute: KernelExports['execute'];
   readonly fingerprint: readonly [number, number];
   /** Made when a stream is first traced. */
   tracer: Tracer | undefined;
@@ -40,6 +42,7 @@ export class Engine {
   ) {
     this.plan = plan;
     this.kernels = instantiateKernels(modules, plan.modules, this.arena.memory);
+    this.execute = this.kernels.execute;
     this.build = BUILDS[this.kernels.build()];
     this.arena.startAt(this.kernels.heapBase());
     const staging = new Staging(this.arena, this.kernels);
@@ -77,12 +80,12 @@ export class Engine {
       const channel = inputs[i];
       if (channel.data.length !== channel.port.size) channel.checkLength(channel.data, channel.port.size, 'input');
       channel.checkTokens(channel.data);
-      channel.write(arena, 0, 0, 0);
-      if (this.nonFinite === 'reject' && !channel.rowIsFinite(this.kernels)) channel.checkFinite(channel.data);
+      const finite = channel.writeStep(arena, this.kernels);
+      if (!finite && this.nonFinite === 'reject') channel.checkFinite(channel.data);
     }
     arena.u32[program.slotList >>> 2] = slot;
-    this.kernels.execute(program.address, program.calls, program.slotList, 1, 1);
-    for (let i = 0; i < outputs.length; i++) outputs[i].read(arena, 0, 0, 0);
+    this.execute(program.address, program.calls, program.slotList, 1, 1);
+    for (let i = 0; i < outputs.length; i++) outputs[i].readStep(arena);
   }
 
   /**
@@ -120,7 +123,7 @@ export class Engine {
   private runPiece(first: number, count: number, step: number, steps: number): void {
     const { arena, program, inputs, outputs } = this;
     for (let i = 0; i < inputs.length; i++) inputs[i].writeRows(arena, first, count, step, steps);
-    this.kernels.execute(program.address, program.calls, program.slotList, count, steps);
+    this.execute(program.address, program.calls, program.slotList, count, steps);
     for (let i = 0; i < outputs.length; i++) outputs[i].readRows(arena, first, count, step, steps);
   }
 

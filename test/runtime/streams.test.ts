@@ -214,6 +214,52 @@ describe.each(Object.entries(MODELS))('%s', (_, bytes) => {
   });
 });
 
+describe('a step', () => {
+  // Rows of up to 16 numbers are copied and checked by a loop, longer ones by a kernel.
+  describe.each([1, 3, 16, 17, 40])('of %i numbers', (size) => {
+    const kinds: [string, (numbers: Iterable<number>) => ArrayLike<number>][] = [
+      ['Float32Array', (x) => Float32Array.from(x)],
+      ['Float64Array', (x) => Float64Array.from(x)],
+      ['Array', (x) => Array.from(x)],
+    ];
+    it.each(kinds)('is refused where one is not finite, wherever it stands, as %s', async (_, made) => {
+      const model = await loadModel(writeNative(cell({ op: 'RNN', inputs: size, hidden: 4 })));
+      using stream = model.createStream();
+      stream.step(numbers(size, 1));
+      const before = stream.save();
+      for (let at = 0; at < size; at++) {
+        for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e39]) {
+          const x = Array.from(numbers(size, 2));
+          x[at] = value;
+          expect(() => stream.step(made(x))).toThrow(expect.objectContaining({ code: 'NON_FINITE_INPUT' }));
+        }
+      }
+      expect(stream.save()).toEqual(before);
+      // The largest float32: its sum is beyond float32.
+      stream.step(made(new Float32Array(size).fill(3.4028234663852886e38)));
+    });
+  });
+
+  it('has the same bits for every kind of array, also after it was refused', async () => {
+    for (const [inputs, hidden] of [
+      [3, 16],
+      [16, 17],
+      [17, 5],
+    ]) {
+      const model = await loadModel(writeNative(cell({ op: 'LSTM', inputs, hidden })));
+      const streams = Array.from({ length: 3 }, () => model.createStream());
+      for (let step = 0; step < 4; step++) {
+        const x = numbers(inputs, step);
+        const ys = [x, Float64Array.from(x), Array.from(x)].map((data, i) => {
+          expect(() => streams[i].step(new Float32Array(inputs).fill(Number.NaN))).toThrow();
+          return streams[i].step(data);
+        });
+        expect(sameBits(ys[1], ys[0]) && sameBits(ys[2], ys[0]), `${inputs} to ${hidden}`).toBe(true);
+      }
+    }
+  });
+});
+
 describe('calls on many rows', () => {
   // Rows of 16 numbers and more lie without gaps, and are copied many at once; 70 streams and 70 steps take two pieces.
   it.each([
