@@ -29,7 +29,7 @@ export interface Comparison {
  */
 export async function compareForecasts(
   stream: Stream,
-  { data, rows }: Readings,
+  { data, rows, file, lines }: Readings,
   rangeOf: RangeOf,
   context: Context,
 ): Promise<Comparison> {
@@ -46,7 +46,8 @@ export async function compareForecasts(
       found: String(end - start),
     });
   }
-  const series = { data: input?.transform(data) ?? data, steps: rows, width: columns.length, columns: undefined };
+  const scaled = input?.transform(data) ?? data;
+  const series = { data: scaled, steps: rows, width: columns.length, columns: undefined, file, lines };
   const outputs = await runSeries(stream, series, context);
   const picked = targets.map((name) => columns.indexOf(name));
   const wanted = Float64Array.from({ length: rows * width }, (_, i) => {

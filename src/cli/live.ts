@@ -4,6 +4,7 @@ import type { Context } from './host.js';
 import { NamedColumns, type TableOptions } from './named-columns.js';
 import type { Readings } from './readings.js';
 import { recordsOf } from './records.js';
+import { placed, placeOf } from './series.js';
 
 /** One row of a table, as a model reads it. */
 export interface Reading {
@@ -21,8 +22,7 @@ export function* storedReadings({ data, rows, labels, file, lines }: Readings): 
   const width = rows && data.length / rows;
   for (let row = 0; row < rows; row++) {
     const label = labels && { name: labels.name, value: labels.values[row] };
-    const place = lines ? `line ${lines[row]}` : `row ${row}`;
-    yield { label, values: data.subarray(row * width, (row + 1) * width), file, place };
+    yield { label, values: data.subarray(row * width, (row + 1) * width), file, place: placeOf(row, lines) };
   }
 }
 
@@ -62,7 +62,6 @@ export function answerTo<Answer>(
       found: Array.from(values).join(', '),
     });
   } catch (error) {
-    if (!(error instanceof RivuletError)) throw error;
-    throw error.with({ file, found: error.found === undefined ? place : `${error.found} at ${place}` });
+    throw placed(error, file, place);
   }
 }

@@ -64,7 +64,9 @@ const isOption = (name: string): name is Name => Object.hasOwn(FLAGS, name);
 export function inShell(error: RivuletError): RivuletError {
   const [code, what, { hint, options, expected, found, ...where }] = error.toArguments();
   const said = Object.entries(options ?? {}).flatMap(([name, value]) => (isOption(name) ? spelled(name, value) : []));
-  const details = { ...where, cause: error.cause, hint: said.length > 0 ? `${hint}: ${said.join(' ')}` : hint };
+  // The option of the library that lets such numbers through has no flag.
+  const advice = code === 'NON_FINITE_INPUT' ? 'Clean the data' : hint;
+  const details = { ...where, cause: error.cause, hint: said.length > 0 ? `${advice}: ${said.join(' ')}` : advice };
   if (code !== 'INVALID_OPTION') return new RivuletError(code, what, { ...details, expected, found });
   // An option begins what is wrong with it, or stands alone, or in a list of options.
   const named = (text: string | undefined) =>

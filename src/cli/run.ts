@@ -10,7 +10,7 @@ import { HELD, KERNELS, UsageError } from './options.js';
 import { READER_OPTIONS } from './reader-options.js';
 import { recordsOf, STDIN } from './records.js';
 import { isNamed, runArrays } from './run-arrays.js';
-import { NPY_START, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
+import { NPY_START, placed, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
 
 const FORMATS = ['csv', 'npy'] as const;
 
@@ -138,7 +138,11 @@ async function answerLines(
       continue;
     }
     for (const [i, field] of fields.entries()) x[i] = parseCsvNumber(field, { file: STDIN, line, column: i + 1 });
-    stream.step(x, y);
+    try {
+      stream.step(x, y);
+    } catch (error) {
+      throw placed(error, STDIN, `line ${line}`);
+    }
     left--;
     await stdout.write(`${formatCsvLine(y)}\n`);
   }

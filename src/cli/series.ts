@@ -13,6 +13,9 @@ export interface Series {
   width: number;
   /** Names of the columns, where a CSV has them. */
   columns: string[] | undefined;
+  file: string;
+  /** On which line of it each step stands, where it has lines. */
+  lines: ArrayLike<number> | undefined;
 }
 
 /** First byte of every .npy file, and of no text in UTF-8. */
@@ -45,7 +48,8 @@ export function readSeries(content: Uint8Array, file: string, width: number, for
   if ((format ?? (content[0] === NPY_START ? 'npy' : 'csv')) === 'csv') {
     const { data, rows, columns, width: found } = readCsv(decodeText(content, file), { file });
     if (found !== width) throw wrongWidth(file, `${width} columns`, String(found));
-    return { data, steps: rows, width, columns };
+    const first = columns ? 2 : 1;
+    return { data, steps: rows, width, columns, file, lines: Array.from({ length: rows }, (_, i) => first + i) };
   }
   const { data, shape } = readNpy(content, file);
   const [steps = 0, ...rest] = shape;
@@ -53,7 +57,7 @@ export function readSeries(content: Uint8Array, file: string, width: number, for
   if (shape.length === 0 || row.length > 1 || (row[0] ?? 1) !== width) {
     throw wrongWidth(file, `shape [T, ${width}]`, `[${shape.join(', ')}]`);
   }
-  return { data: plainNumbers(data), steps, width, columns: undefined };
+  return { data: plainNumbers(data), steps, width, columns: undefined, file, lines: undefined };
 }
 
 /** 64-bit integers as the numbers that ports take. */
@@ -82,6 +86,34 @@ export function decodeText(content: Uint8Array, file: string): string {
   }
 }
 
+/** Where a row of a file stands, for errors. */
+export function placeOf(row: number, lines: ArrayLike<number> | undefined): string {
+  return lines ? `line ${lines[row]}` : `row ${row}`;
+}
+
+/** What a step was refused for, and where the step stands in `file`. */
+export function placed(error: unknown, file: string, place: string): unknown {
+  if (!(error instanceof RivuletError)) return error;
+  return error.with({ file, found: error.found === undefined ? place : `${error.found} at ${place}` });
+}
+
+/** The refusal of steps from `start` on, which left the stream as it was: the first step that is refused alone says it better. */
+function ofItsStep(
+  refusal: unknown,
+  stream: Stream,
+  { data, steps, width, file, lines }: Series,
+  start: number,
+): unknown {
+  for (let step = start; step < steps; step++) {
+    try {
+      stream.step(data.subarray(step * width, (step + 1) * width));
+    } catch (error) {
+      return placed(error, file, placeOf(step, lines));
+    }
+  }
+  return refusal;
+}
+
 /** Outputs `[steps, outputs]` of the stream for the steps of a series, with progress and the event loop kept turning. */
 export function runSeries(stream: Stream, series: Series, { stderr, signal }: Context): Promise<Float32Array> {
   const { input, output } = portsOf(stream.model);
@@ -91,7 +123,11 @@ export function runSeries(stream: Stream, series: Series, { stderr, signal }: Co
     for (let start = 0; start < series.steps; start += CHUNK) {
       const end = Math.min(start + CHUNK, series.steps);
       const part = series.data.subarray(start * input.size, end * input.size);
-      stream.run(part, out.subarray(start * output.size, end * output.size));
+      try {
+        stream.run(part, out.subarray(start * output.size, end * output.size));
+      } catch (error) {
+        throw ofItsStep(error, stream, series, start);
+      }
       if (!pacer.isDue()) continue;
       progress.update(end, series.steps);
       await pacer.pause();

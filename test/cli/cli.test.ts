@@ -395,6 +395,28 @@ describe('run', () => {
     expect(code).toBe(1);
   });
 
+  it('says in which line or row a number is not finite, or a token none, and nothing of options that a shell lacks', async () => {
+    const bad = inputs.slice();
+    bad[2 * 130 + 1] = Number.NaN;
+    await writeFile(at('gap.csv'), writeCsv(bad, [steps, 2]));
+    await writeFile(at('named-gap.csv'), `a,b\n${writeCsv(bad, [steps, 2])}`);
+    await writeFile(at('gap.npy'), writeNpy(bad, [steps, 2]));
+    for (const [name, place] of [
+      ['gap.csv', 'line 131'],
+      ['named-gap.csv', 'line 132'],
+      ['gap.npy', 'row 130'],
+    ]) {
+      const { code, stderr } = await rivulet(['run', series, at(name)]);
+      const found = `number 1 of "x" is not finite: expected finite float32, found NaN at ${place}. Clean the data\n`;
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `error: ${at(name)}, tensor "x": ${found}` });
+    }
+    const piped = await rivulet(['run', series], { stdin: await readFile(at('named-gap.csv')) });
+    expect(piped.stderr).toMatch(/standard input, tensor "x": .*found NaN at line 132\. Clean the data\n$/);
+    expect(piped.stdout.split('\n')).toHaveLength(132);
+    const token = await rivulet(['run', text], { stdin: writeNpy(Float32Array.of(1, 2, 0.5), [3]) });
+    expect(token.stderr).toMatch(/found 0\.5 at row 2/);
+  });
+
   it('names the file of a wrong width, and leaves the output file alone', async () => {
     await writeFile(at('wide.csv'), '1,2,3\n');
     const { code, stderr } = await rivulet(['run', series, at('wide.csv'), '-o', at('never.csv')]);
