@@ -1,6 +1,6 @@
 import { RivuletError } from '../errors.js';
 import { BATCH } from '../graph/graph.js';
-import type { Model, Port, ShapedArray } from '../index.js';
+import type { Model, NamedOutputs, Port, ShapedArray } from '../index.js';
 import { writeCsv } from '../io/csv.js';
 import { writeNpy } from '../io/npy.js';
 import { Pacer } from '../text/pause.js';
@@ -10,6 +10,7 @@ import { type Context, throwIfInterrupted } from './host.js';
 import { openStream, saveState } from './model.js';
 import { type Arguments, UsageError } from './options.js';
 import { Progress } from './progress.js';
+import { ofItsStep } from './series.js';
 
 type Arrays = Record<string, ShapedArray>;
 
@@ -77,16 +78,21 @@ async function runStream(model: Model, inputs: Arrays, args: Arguments, context:
   const stream = await openStream(model, args, context);
   const steps = stepsOf(model, inputs, args.number('steps', { min: 0, integer: true }));
   const rows = model.inputs.map((port): [Port, ArrayLike<number>] => [port, repeated(port, inputs[port.name], steps)]);
+  const part = (start: number, end: number): Record<string, number[]> =>
+    Object.fromEntries(
+      rows.map(([{ name, size }, data]) => [name, Array.prototype.slice.call(data, start * size, end * size)]),
+    );
   const results = Object.fromEntries(model.outputs.map((port) => [port.name, new Float32Array(steps * port.size)]));
   await Progress.during(context.stderr, 'Running', async (progress) => {
     const pacer = new Pacer();
     for (let start = 0; start < steps; start += CHUNK) {
       const end = Math.min(start + CHUNK, steps);
-      const part = rows.map(([{ name, size }, data]) => [
-        name,
-        Array.prototype.slice.call(data, start * size, end * size) as number[],
-      ]);
-      const made = stream.run(Object.fromEntries(part) as Record<string, number[]>);
+      let made: NamedOutputs;
+      try {
+        made = stream.run(part(start, end));
+      } catch (error) {
+        throw ofItsStep(error, start, { steps }, (step) => stream.step(part(step, step + 1)));
+      }
       for (const { name, size } of model.outputs) results[name].set(made[name], start * size);
       if (!pacer.isDue()) continue;
       progress.update(end, steps);

@@ -92,21 +92,24 @@ export function placeOf(row: number, lines: ArrayLike<number> | undefined): stri
 }
 
 /** What a step was refused for, and where the step stands in `file`. */
-export function placed(error: unknown, file: string, place: string): unknown {
+export function placed(error: unknown, file: string | undefined, place: string): unknown {
   if (!(error instanceof RivuletError)) return error;
-  return error.with({ file, found: error.found === undefined ? place : `${error.found} at ${place}` });
+  return error.inFile(file).with({ found: error.found === undefined ? place : `${error.found} at ${place}` });
 }
 
-/** The refusal of steps from `start` on, which left the stream as it was: the first step that is refused alone says it better. */
-function ofItsStep(
+/**
+ * The refusal of steps from `start` on, made in one call that changed nothing: as the first step that is refused alone has it,
+ * whose numbers are counted from its own beginning.
+ */
+export function ofItsStep(
   refusal: unknown,
-  stream: Stream,
-  { data, steps, width, file, lines }: Series,
   start: number,
+  { file, lines, steps }: Pick<Series, 'steps'> & Partial<Pick<Series, 'file' | 'lines'>>,
+  tryStep: (step: number) => unknown,
 ): unknown {
   for (let step = start; step < steps; step++) {
     try {
-      stream.step(data.subarray(step * width, (step + 1) * width));
+      tryStep(step);
     } catch (error) {
       return placed(error, file, placeOf(step, lines));
     }
@@ -126,7 +129,9 @@ export function runSeries(stream: Stream, series: Series, { stderr, signal }: Co
       try {
         stream.run(part, out.subarray(start * output.size, end * output.size));
       } catch (error) {
-        throw ofItsStep(error, stream, series, start);
+        throw ofItsStep(error, start, series, (step) => {
+          stream.step(series.data.subarray(step * input.size, (step + 1) * input.size));
+        });
       }
       if (!pacer.isDue()) continue;
       progress.update(end, series.steps);

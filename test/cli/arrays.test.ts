@@ -74,6 +74,23 @@ describe('rivulet run with names', () => {
     expect((await run(two, ...inputs, '-o', 'total=-', '--state', at('state'))).stdout).toBe('12,0.75\n');
   });
 
+  it('says at which row of which input a number is not finite, counted from the beginning', async () => {
+    const gap = new Float32Array(2 * 100);
+    gap[2 * 90 + 1] = Number.POSITIVE_INFINITY;
+    await writeFile(at('gap.npy'), writeNpy(gap, [100, 2]));
+    const { stderr } = await run(
+      two,
+      '--input',
+      `a=${at('once.csv')}`,
+      '--input',
+      `gain=${at('gap.npy')}`,
+      '-o',
+      'total=-',
+    );
+    const found = 'number 1 of "gain" is not finite: expected finite float32, found Infinity at row 90. Clean the data';
+    expect(stderr).toBe(`error: tensor "gain": ${found}\n`);
+  });
+
   it('runs whole sequences where the model needs them, or several are given', async () => {
     const input = (await npy('whole.npy')) as { data: Float32Array; shape: number[] };
     const [[name, expected]] = Object.entries(bidirectional.run({ [bidirectional.inputs[0].name]: input }));
