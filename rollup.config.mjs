@@ -2,7 +2,6 @@
 // picked is loaded; and one self-contained file for a plain <script type="module">.
 import { readFileSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
-import { nodeResolve } from '@rollup/plugin-node-resolve';
 import terser from '@rollup/plugin-terser';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -28,20 +27,9 @@ const kernels = {
   },
 };
 
-/** The loader makes a TextDecoder, for strings that no kernel has, as soon as it is imported: an AudioWorklet has none. */
-const decoderless = {
-  name: 'decoderless',
-  transform(code, id) {
-    if (!/@assemblyscript\/loader\/index\.js$/.test(id.replaceAll('\\', '/'))) return null;
-    const made = /= (new TextDecoder\([^)]*\));/;
-    if (!made.test(code)) this.error('@assemblyscript/loader no longer makes its TextDecoder as it did');
-    return { code: code.replace(made, "= typeof TextDecoder === 'undefined' ? undefined : $1;"), map: null };
-  },
-};
-
 const common = {
   external: /^node:/,
-  plugins: [kernels, decoderless, nodeResolve()],
+  plugins: [kernels],
   onLog(level, log, handler) {
     // A circular or unresolved import is a mistake here, never a warning to get used to.
     if (level === 'warn') throw new Error(log.message);
@@ -56,7 +44,16 @@ const output = {
   generatedCode: 'es2015',
   banner: (chunk) =>
     `${chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node\n' : ''}/*! Rivulet ${version}, MIT */`,
-  plugins: [terser({ module: true, ecma: 2020, compress: { passes: 2 }, format: { ascii_only: true } })],
+  plugins: [
+    terser({
+      module: true,
+      ecma: 2020,
+      compress: { passes: 2 },
+      // Node shows the line of an error that nobody caught, and its class.
+      keep_classnames: /^RivuletError$/,
+      format: { ascii_only: true, max_line_len: 400 },
+    }),
+  ],
 };
 
 const readerModule = /(?:^|\/)formats\/(\w+)\/\1\.js$/;

@@ -1,4 +1,3 @@
-import { instantiateSync } from '@assemblyscript/loader';
 import { RivuletError } from '../errors.js';
 import { KERNEL_CODES, KERNEL_MODULES, type KernelModule } from '../ops/kernels.js';
 
@@ -104,7 +103,13 @@ export function compileKernels(
   let made = compiled.get(key);
   if (!made) {
     made = (dot ? INLINED_DOT : INLINED[build][module])().then(({ default: base64 }) =>
-      WebAssembly.compile(decode(base64)),
+      WebAssembly.compile(decode(base64)).catch((cause) => {
+        throw new RivuletError('UNSUPPORTED_HOST', 'WebAssembly may not be compiled here', {
+          found: String(cause),
+          hint: "Allow 'wasm-unsafe-eval' in the page's Content-Security-Policy, or give compiled modules as `kernels`",
+          cause,
+        });
+      }),
     );
     compiled.set(key, made);
     made.catch(() => compiled.delete(key));
@@ -137,8 +142,7 @@ export function sortKernels(modules: readonly WebAssembly.Module[]): KernelSet {
 }
 
 /**
- * The kernels of the modules `needed` over a memory of the caller's, all in one table. The loader's own exports allocate
- * at each call; these are the engine's.
+ * The kernels of the modules `needed` over a memory of the caller's, all in one table.
  */
 export function instantiateKernels(
   modules: KernelSet,
@@ -156,7 +160,7 @@ export function instantiateKernels(
   const table = new WebAssembly.Table({ element: 'anyfunc', initial: KERNEL_CODES.size + 1 });
   try {
     const made = needed.map((name) => {
-      const { exports } = instantiateSync(modules[name]!, { env: { memory, table } }).instance;
+      const { exports } = new WebAssembly.Instance(modules[name]!, { env: { memory, table } });
       for (const kernel of KERNEL_MODULES[name]) table.set(KERNEL_CODES.get(kernel)!, exports[kernel]);
       return exports as unknown as KernelExports;
     });

@@ -83,10 +83,9 @@ export function checkFile(path: string, code: string): string[] {
 
   for (const specifier of importsOf(code)) {
     if (!specifier.startsWith('.')) {
-      // Built-in modules of Node, and the loader that is bundled: nothing else is there in a browser or at run time.
-      const allowed =
-        specifier.startsWith('node:') || (folder === WASM_OWNER && specifier === '@assemblyscript/loader');
-      if (!allowed && folder !== 'compiler') faults.push(`${path}: imports the package ${specifier}`);
+      // Built-in modules of Node: nothing else is there at run time.
+      if (!specifier.startsWith('node:') && folder !== 'compiler')
+        faults.push(`${path}: imports the package ${specifier}`);
       continue;
     }
     const target = posix.normalize(posix.join(posix.dirname(path), specifier));
