@@ -173,7 +173,9 @@ export function causalConvolutionStep<V>(args: usize, slots: usize, n: i32, step
   for (let s = 0; s < n; s++) {
     const state = slotOf(slots, s) + arg(args, 10);
     const counter = state + <usize>lines * line;
-    let used = <i32>load<f32>(counter) + span - 1;
+    // Within the slot, whatever a snapshot made it.
+    const held = load<f32>(counter);
+    let used = (held >= 0 ? <i32>min<f32>(held, <f32>(lines - span + 1)) : 0) + span - 1;
     for (let step = 0; step < steps; ) {
       if (used == lines) {
         // The last SPAN - 1 lines are all that later windows see.

@@ -42,7 +42,14 @@ export interface Tensor {
 
 /** Weights in fewer bits than float32, row-major: integers of a scale each, or the upper halves of float32. */
 export type NarrowWeights =
-  | { type: 'int8'; values: Int8Array /** The scale of the element at an index. */; scaleAt(element: number): number }
+  | {
+      type: 'int8';
+      values: Int8Array;
+      /** The scale of the element at an index. */
+      scaleAt(element: number): number;
+      /** The axes along which scales differ. */
+      scaleAxes: readonly number[];
+    }
   | { type: 'bfloat16'; values: Uint16Array };
 
 export type AttributeValue = number | string | number[] | string[];

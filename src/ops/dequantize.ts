@@ -22,14 +22,15 @@ export const dequantizeLinear: Operator = {
     }
     const scales = node.floats(1);
     if (!scales.every(Number.isFinite)) throw node.malformed('a scale is not finite', 'numbers', 'NaN or infinity', 1);
-    const indexOf = scaleIndex(node, shape);
+    const { indexOf, axes } = scaleIndex(node, shape);
     const values = elementsOf(Int8Array, bytes);
     const scaleAt = (element: number) => scales[indexOf(element)];
+    const scaleAxes = scales.every((scale) => scale === scales[0]) ? [] : axes;
     const tensor: Omit<Tensor, 'bytes'> = {
       name: node.node.outputs[0],
       type: 'float32',
       shape,
-      narrow: { type: 'int8', values, scaleAt },
+      narrow: { type: 'int8', values, scaleAt, scaleAxes },
     };
     // Made only where someone wants float32: most weights stay as they are.
     return Object.defineProperty(tensor as Tensor, 'bytes', {
@@ -43,17 +44,21 @@ export const dequantizeLinear: Operator = {
   lower() {},
 };
 
-/** From an element's index to its scale's; the shape of the scales is checked. */
-function scaleIndex(node: NodeReader, shape: readonly number[]): (element: number) => number {
+/** From an element's index to its scale's, and the axes that this depends on; the shape of the scales is checked. */
+function scaleIndex(
+  node: NodeReader,
+  shape: readonly number[],
+): { indexOf: (element: number) => number; axes: readonly number[] } {
   const found = node.shape(1).map(Number);
-  if (elementCount(found) === 1) return () => 0;
+  if (elementCount(found) === 1) return { indexOf: () => 0, axes: [] };
   const axis = node.axis(node.integer('axis', 1), shape.length);
   const block = node.integer('block_size', 0);
   const length = shape[axis];
   if (block !== 0 && block !== length) throw node.wrongAttribute('block_size', `0, or ${length}, the axis's length`);
   const lines = shape.map((dim, i) => (i === axis ? 1 : dim));
   node.expectShape(1, 'the scale', block === 0 ? [length] : lines);
-  return indexer(shape, axis, block !== 0);
+  const axes = shape.map((_, i) => i).filter((i) => shape[i] > 1 && (i === axis) === (block === 0));
+  return { indexOf: indexer(shape, axis, block !== 0), axes };
 }
 
 /** The index along `axis`, or, `acrossIt`, the index of the line along it. */

@@ -13,6 +13,8 @@ export interface NarrowMatrix {
   offset: number;
   outputStride: number;
   inputStride: number;
+  /** The axis of the weights along which inputs lie. */
+  inputAxis: number;
 }
 
 /** The last words of a kernel's name: `lstm` + `Int8`. */
@@ -26,9 +28,8 @@ const INT8_HEADS = 3;
 export const INT8_DEPTH = 2 ** 18;
 
 /** Whether a matrix has one scale for each output. */
-export function hasOutputScales({ weights, offset, inputStride, depth }: NarrowMatrix): boolean {
-  // A scale depends on one axis, or on all others: where the second input has the first one's, all have.
-  return weights.type === 'bfloat16' || depth < 2 || weights.scaleAt(offset) === weights.scaleAt(offset + inputStride);
+export function hasOutputScales({ weights, inputAxis }: NarrowMatrix): boolean {
+  return weights.type === 'bfloat16' || !weights.scaleAxes.includes(inputAxis);
 }
 
 /** Bytes of a row of `depth` numbers as the products take it: assembly/narrow.ts. */

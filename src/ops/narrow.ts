@@ -49,8 +49,9 @@ function narrowed(
 function lineMatrix(node: Lowering, i: number, line = 0): NarrowMatrix | undefined {
   const weights = node.constant(i)?.narrow;
   if (!weights || (i !== 0 && node.has(SEQUENCE_LENS))) return undefined;
-  const depth = Number(node.shape(i).at(-1));
-  return { weights, depth, offset: line * depth, outputStride: depth, inputStride: 1 };
+  const inputAxis = node.shape(i).length - 1;
+  const depth = Number(node.shape(i)[inputAxis]);
+  return { weights, depth, offset: line * depth, outputStride: depth, inputStride: 1, inputAxis };
 }
 
 /** A cell's matrices, packed with the order of their lanes. */
@@ -187,6 +188,7 @@ function linearMatrix(node: Lowering, i: number): NarrowMatrix | undefined {
     offset: 0,
     outputStride: transposed ? depth : 1,
     inputStride: transposed ? 1 : columns,
+    inputAxis: transposed ? 1 : 0,
   };
 }
 

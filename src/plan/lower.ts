@@ -57,12 +57,15 @@ class Lowerer {
   wholeSequence: string | undefined;
   singleSteps = false;
   private readonly readers = new Map<string, number>();
+  /** The names that the graph gives. */
+  private readonly given: ReadonlySet<string>;
 
   constructor({ graph, operators, nodes, types }: TypedGraph) {
     this.graph = graph;
     this.operators = operators;
     this.nodes = nodes;
     this.types = types;
+    this.given = new Set([...types.keys(), ...graph.tensors.keys()]);
     for (const pair of graph.states) this.pairs.set(pair.input, pair);
     for (const node of nodes) for (const name of node.inputs) this.readers.set(name, (this.readers.get(name) ?? 0) + 1);
   }
@@ -85,7 +88,7 @@ class Lowerer {
       outputs,
       ...(this.graph.fixed ? { fixed: this.graph.fixed } : {}),
       layers,
-      parameters: layers.reduce((sum, layer) => sum + layer.parameters, 0),
+      parameters: this.parametersOf(new Set(this.nodes.flatMap(({ inputs }) => inputs))),
       widths: this.widths,
       states: this.states,
       carried: this.graph.states.map((pair) => this.carried(pair)),
@@ -135,6 +138,11 @@ class Lowerer {
     this.calls.unshift(...reads);
   }
 
+  /** `name` for what is the plan's own, changed where a value of the graph has it. */
+  own(name: string): string {
+    return this.given.has(name) ? this.own(`${name}'`) : name;
+  }
+
   resolve(value: string): string {
     return this.aliases.get(value) ?? value;
   }
@@ -156,7 +164,7 @@ class Lowerer {
   allotState(name: string, size: number, initial: Float32Array | undefined): StateHandle {
     // A copy: a view of the tensor would keep the whole file.
     this.states.push({ name, size, offset: this.slotBytes, ...(initial ? { initial: initial.slice() } : {}) });
-    // Padded to a cache line: kernels write whole groups of 16 floats' lanes.
+    // Padded to a cache line: kernels write whole groups of four numbers.
     this.slotBytes += roundUp(size * 4, 64);
     return { name, size };
   }
@@ -178,7 +186,7 @@ class Lowerer {
 
   private carried({ input, output, shape }: StatePair): PlanCarried {
     const names = this.states.map(({ name }) => name);
-    const parts = names.filter((name) => name === `${input}.0` || name === `${input}.1`);
+    const parts = [`${input}.0`, `${input}.1`].map((name) => this.own(name)).filter((name) => names.includes(name));
     return { input, output, shape, states: names.includes(input) ? [input] : parts };
   }
 
@@ -205,7 +213,7 @@ class Lowerer {
   /** Whole numbers and truth leave as floats, which is what a caller gets. */
   private outputPort({ name, type, shape }: ValueInfo): PlanPort {
     if (type === 'float32') return this.port(name, type, shape);
-    const floats = `${name}.float32`;
+    const floats = this.own(`${name}.float32`);
     const cast: GraphNode = {
       name: floats,
       op: 'Cast',
@@ -219,16 +227,22 @@ class Lowerer {
   }
 
   private layer(node: GraphNode): PlanLayer {
-    const parameters = node.inputs.reduce((sum, name) => {
-      const tensor = this.graph.tensors.get(name);
-      return tensor && !tensor.type.startsWith('int') ? sum + elementCount(tensor.shape) : sum;
-    }, 0);
     return {
       name: node.name,
       op: shownOperator(node),
       shape: this.types.get(node.outputs[0] ?? '')?.shape ?? [],
-      parameters,
+      parameters: this.parametersOf(node.inputs),
     };
+  }
+
+  /** Trained numbers of these values. */
+  private parametersOf(names: Iterable<string>): number {
+    let sum = 0;
+    for (const name of names) {
+      const tensor = this.graph.tensors.get(name);
+      if (tensor && !tensor.type.startsWith('int')) sum += elementCount(tensor.shape);
+    }
+    return sum;
   }
 }
 
@@ -316,6 +330,9 @@ class NodeLowering extends NodeReader implements Lowering {
     if (varies) throw this.unsupported('a constant varies along T or N', '1 there', `[${from.join(', ')}]`);
     const count = rowSize(shape);
     const integers = isIntegral(this.constant(i)!.type);
+    // Kernels count in 32 bits; a constant that only padded or bounded something would not have come here.
+    const wide = integers ? this.integers(i).find((number) => number !== (number | 0)) : undefined;
+    if (wide !== undefined) throw this.unsupported('a constant beyond 32 bits', 'integers of 32 bits', String(wide));
     // Padded to whole rows of 64 bytes, as values are: the kernel runs over the padding too.
     const address = this.weights(`constant${i}`, roundUp(count, 16), (packed) => {
       const target = integers ? new Int32Array(packed.buffer, packed.byteOffset, packed.length) : packed;
@@ -349,7 +366,11 @@ class NodeLowering extends NodeReader implements Lowering {
     const pair = lowerer.pairs.get(name);
     if (pair && pair.output === this.node.outputs[output]) {
       lowerer.hoisted.add(name);
-      return lowerer.allotState(parts > 1 ? `${name}.${part}` : name, size, lowerer.initialOf(pair, part, parts));
+      return lowerer.allotState(
+        parts > 1 ? lowerer.own(`${name}.${part}`) : name,
+        size,
+        lowerer.initialOf(pair, part, parts),
+      );
     }
     throw this.unsupported(
       `the initial state "${name}" is computed`,
@@ -394,6 +415,6 @@ class NodeLowering extends NodeReader implements Lowering {
   }
 
   private local(label: string): string {
-    return `${this.node.name}.${label}`;
+    return this.lowerer.own(`${this.node.name}.${label}`);
   }
 }

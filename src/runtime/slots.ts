@@ -50,7 +50,8 @@ export class SlotPool {
     const count = Math.min(Math.max(FIRST, this.total), LARGEST);
     // A model without state still needs addresses that differ.
     const bytes = Math.max(this.words * 4, 64);
-    const first = this.arena.reserve(count * bytes);
+    // Kernels may read, never use, up to a line past a state; past the last one the memory could end.
+    const first = this.arena.reserve(count * bytes + 64);
     this.total += count;
     for (let i = count - 1; i >= 0; i--) this.free.push(first + i * bytes);
   }

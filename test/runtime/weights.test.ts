@@ -46,6 +46,45 @@ const tokens = Array.from({ length: 40 }, (_, i) => (7 * i) % 20);
 const runOf = (model: Model) => model.createStream().run(tokens);
 const kernelsOf = (model: Model) => model.plan().calls.map(({ kernel }) => kernel);
 
+describe('keep', () => {
+  it('names a node, or a layer by what its nodes begin with; not a list is refused', async () => {
+    const graph = cell({ op: 'LSTM', inputs: 64, hidden: 64 });
+    graph.nodes[0].name = 'layer.cell';
+    for (const keep of [['layer.cell'], ['layer']]) {
+      expect(kernelsOf(await loadModel(writeNative(graph), { weights: 'int8', keep }))).toEqual(['lstm']);
+    }
+    expect(kernelsOf(await loadModel(writeNative(graph), { weights: 'int8' }))).toEqual(['lstmInt8']);
+    await expect(loadModel(writeNative(graph), { weights: 'int8', keep: ['lay'] })).rejects.toThrow(
+      refused('INVALID_OPTION', 'lay'),
+    );
+    await expect(loadModel(writeNative(graph), { weights: 'int8', keep: 'layer' as never })).rejects.toThrow(
+      refused('INVALID_OPTION', '"layer"'),
+    );
+  });
+});
+
+describe('int8 of a file', () => {
+  it('is held in float32 where each input has a scale, alike as the first may be', async () => {
+    for (const scales of [
+      [1, 1, 100, 100],
+      [1, 2, 100, 100],
+    ]) {
+      const graph = graphOf({
+        inputs: [value('x', ['T', 'N', 4])],
+        outputs: [value('y', ['T', 'N', 2])],
+        nodes: [node('DequantizeLinear', ['q', 's'], 'w', { axis: 0 }), node('MatMul', ['x', 'w'], 'y')],
+        tensors: [
+          { name: 'q', type: 'int8', shape: [4, 2], bytes: new Uint8Array(8).fill(1) },
+          floats('s', [4], scales),
+        ],
+      });
+      const y = (await loadModel(writeNative(graph))).createStream().step([1, 1, 1, 1]);
+      const sum = scales.reduce((a, b) => a + b);
+      expect(y).toEqual(Float32Array.of(sum, sum));
+    }
+  });
+});
+
 describe.each(['int8', 'bfloat16'] as const)('weights held as %s', (weights) => {
   const load = (kernels: 'simd' | 'scalar' = 'simd') => loadModel(writeNative(stack()), { weights, kernels });
 
