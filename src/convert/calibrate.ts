@@ -1,6 +1,6 @@
 import { writeNative } from '../formats/safetensors/write-native.js';
 import type { Graph } from '../graph/graph.js';
-import { type HeldType, narrowableNodes } from '../plan/quantize.js';
+import { type HeldType, keptNodes, narrowableNodes } from '../plan/quantize.js';
 import type { LoadOptions, loadModel } from '../runtime/load.js';
 import type { Arrays } from './arrays.js';
 import { isStepwise, runWhole } from './evaluate.js';
@@ -47,7 +47,8 @@ export async function calibrate(
   };
   const exact = await run({ weights: 'float32' });
   const lossOf = async (kept: readonly string[]) => moved(await run({ weights, keep: kept }), exact);
-  const nodes = narrowableNodes(graph).filter((name) => !keep.includes(name));
+  const kept = keptNodes(graph, keep);
+  const nodes = narrowableNodes(graph).filter((name) => !kept.includes(name));
   const layers: LayerLoss[] = [];
   for (const name of nodes) {
     const others = [...keep, ...nodes.filter((other) => other !== name)];

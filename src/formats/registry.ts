@@ -174,7 +174,7 @@ export async function readModel(
     if (format) return read(format, object);
     throw unknownFormat(`JSON with the keys ${[...object.keys()].slice(0, 12).join(', ').slice(0, 200)}`, file, KNOWN);
   }
-  const format = BINARY_FORMATS.find(({ starts }) => starts.some((start) => startsWith(bytes, start)));
+  const format = binaryFormatOf(bytes);
   if (format) return read(format, bytes);
   throw unknownFormat(strangerIn(bytes), file, KNOWN);
 }
@@ -189,13 +189,19 @@ function refuseForeign(options: ReadOptions, name: string, takes: readonly strin
 /** The same at once, for the native format alone. */
 export function readModelSync(bytes: Uint8Array, file?: string): Graph {
   if (looksLikeSafetensors(bytes)) return readNative(bytes, file);
-  throw unknownFormat(strangerIn(bytes), file, [NATIVE]);
+  const other = binaryFormatOf(bytes)?.name;
+  throw unknownFormat(other ?? strangerIn(bytes), file, [NATIVE]).with(
+    other ? { hint: 'Convert it beforehand (rivulet convert), or use loadModel' } : {},
+  );
 }
 
 const startOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 64));
 
 const startsWith = (bytes: Uint8Array, start: string): boolean =>
   Array.from(start).every((wanted, i) => wanted === '?' || wanted.charCodeAt(0) === bytes[i]);
+
+const binaryFormatOf = (bytes: Uint8Array): BinaryFormat | undefined =>
+  BINARY_FORMATS.find(({ starts }) => starts.some((start) => startsWith(bytes, start)));
 
 const looksLikeJson = (bytes: Uint8Array): boolean => /^[ \t\r\n]*\{/.test(startOf(bytes));
 

@@ -31,6 +31,24 @@ export function narrowableNodes(graph: Graph): string[] {
 }
 
 /**
+ * The nodes that `keep` names: by their names, or all of a layer, whose name theirs have before a dot (`head` of `head.matmul`).
+ * @throws RivuletError `INVALID_OPTION` for a name that no node has
+ */
+export function keptNodes(graph: Graph, keep: readonly string[]): string[] {
+  if (!Array.isArray(keep)) {
+    throw new RivuletError('INVALID_OPTION', 'keep', { expected: 'a list of names', found: JSON.stringify(keep) });
+  }
+  return keep.flatMap((name) => {
+    const named = graph.nodes.filter((node) => node.name === name || node.name.startsWith(`${name}.`));
+    if (named.length > 0) return named.map((node) => node.name);
+    throw new RivuletError('INVALID_OPTION', 'keep names no layer', {
+      expected: narrowableNodes(graph).join(', '),
+      found: name,
+    });
+  });
+}
+
+/**
  * The graph with its weights to be held as `type`, rounded to it: int8 by a scale for each output, its largest weight
  * being 127 (as ONNX's DequantizeLinear says it, in nodes before those that read them). Biases, initial states and
  * whatever a node named in `keep` reads stay as they are, and so do, for int8, weights that are int8 already and linear
@@ -39,19 +57,13 @@ export function narrowableNodes(graph: Graph): string[] {
  * @throws RivuletError `INVALID_OPTION` for a name in `keep` that no node has; `INVALID_GRAPH` where a weight is not finite.
  */
 export function holdWeights(graph: Graph, type: HeldType, keep: readonly string[] = []): Graph {
-  const unknown = keep.find((name) => !graph.nodes.some((node) => node.name === name));
-  if (unknown !== undefined) {
-    throw new RivuletError('INVALID_OPTION', 'keep names no layer', {
-      expected: narrowableNodes(graph).join(', '),
-      found: unknown,
-    });
-  }
-  if (type === 'int8') return asInt8(graph, withSeveralOutputs(graph, findMatrices(graph, keep)));
+  const kept = keptNodes(graph, keep);
+  if (type === 'int8') return asInt8(graph, withSeveralOutputs(graph, findMatrices(graph, kept)));
   const wide = fold(graph, ALL_OPERATORS);
   const tensors = new Map(wide.tensors);
   for (const [name, { narrow, ...tensor }] of wide.tensors) if (narrow) tensors.set(name, tensor);
   if (type === 'float32') return { ...wide, tensors };
-  for (const name of findMatrices(wide, keep).keys()) tensors.set(name, asBfloat16(tensors.get(name)!));
+  for (const name of findMatrices(wide, kept).keys()) tensors.set(name, asBfloat16(tensors.get(name)!));
   return { ...wide, tensors };
 }
 

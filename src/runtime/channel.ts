@@ -8,6 +8,7 @@ import type { Program } from './program.js';
 const SHORT = 16;
 /** Numbers that are checked in one call. */
 const BLOCK = 4096;
+const NOTHING = new Float32Array(0);
 
 /**
  * Where a port's numbers come from or go to during one call: an array of the caller's on one side, rows of the arena on
@@ -18,10 +19,11 @@ export class Channel {
   private index = 0;
   private stride = 0;
   private readonly integer: boolean;
-  data: ArrayLike<number> = [];
+  data: ArrayLike<number> = NOTHING;
   streamStride = 0;
   stepStride = 0;
   inner: Int32Array | undefined;
+  private readonly one = new Float64Array(1);
   /** The views that `firstRows` made, by the number of rows, and of which memory. */
   private views: (Float32Array | undefined)[] = [];
   private viewsOf: Float32Array | undefined;
@@ -37,11 +39,20 @@ export class Channel {
     this.viewsOf = undefined;
   }
 
-  /** Points at the caller's array: [streams][steps][size], the usual order. */
-  attach(data: ArrayLike<number>, steps: number): void {
-    this.data = data;
+  /** Points at the caller's array, [streams][steps][size], the usual order, or a number alone. */
+  attach(data: number | ArrayLike<number>, steps: number): void {
+    if (typeof data === 'number') {
+      this.one[0] = data;
+      this.data = this.one;
+    } else this.data = data;
     this.stepStride = this.port.size;
     this.streamStride = this.port.size * steps;
+    this.inner = undefined;
+  }
+
+  /** Lets go of the caller's array, which may be large. */
+  detach(): void {
+    this.data = NOTHING;
     this.inner = undefined;
   }
 
@@ -65,6 +76,7 @@ export class Channel {
     const { data, index, integer } = this;
     const { size } = this.port;
     if (size > SHORT || integer || !(data instanceof Float32Array)) {
+      this.checkNumbers(data);
       this.write(arena, 0, 0, 0);
       return integer || kernels.finite(index * 4, size) === 1;
     }
@@ -147,12 +159,37 @@ export class Channel {
 
   /** Refuses an array of the wrong length. */
   checkLength(data: ArrayLike<number>, expected: number, what: string): void {
-    if (data.length === expected) return;
+    if (data?.length === expected) return;
     throw new RivuletError('INVALID_INPUT', `${what} "${this.port.name}" has the wrong length`, {
       tensor: this.port.name,
       expected: `${expected} numbers (${this.port.size} a step)`,
-      found: `${data.length}`,
+      found: `${data?.length ?? data}`,
     });
+  }
+
+  /** Refuses what isn't a Float32Array of the right length to write to. */
+  checkOut(out: Float32Array, expected: number): void {
+    if (!(out instanceof Float32Array)) {
+      throw new RivuletError('INVALID_INPUT', `out "${this.port.name}"`, {
+        tensor: this.port.name,
+        expected: 'a Float32Array',
+        found: kindOf(out),
+      });
+    }
+    this.checkLength(out, expected, 'out');
+  }
+
+  /** Refuses what would become a number on its way into the memory, as null does 0. */
+  checkNumbers(data: ArrayLike<number>): void {
+    if (ArrayBuffer.isView(data) && typeof data[0] !== 'bigint') return;
+    for (let i = 0; i < data.length; i++) {
+      if (typeof data[i] === 'number') continue;
+      throw new RivuletError('INVALID_INPUT', `number ${i} of "${this.port.name}" is none`, {
+        tensor: this.port.name,
+        expected: 'a number',
+        found: `${kindOf(data[i])}`,
+      });
+    }
   }
 
   /**
@@ -161,6 +198,7 @@ export class Channel {
    */
   checkTokens(data: ArrayLike<number>, steps = 1): void {
     if (!this.integer) return;
+    this.checkNumbers(data);
     const limit = this.port.lengths ? steps + 1 : (this.port.limit ?? 2 ** 31);
     const least = limit < 2 ** 31 ? 0 : -limit;
     if (data instanceof Float64Array && allTokens64(data, least, limit)) return;
@@ -196,6 +234,12 @@ export function checkFinite(name: string, data: ArrayLike<number>): void {
       hint: "Clean the data, or load the model with nonFinite: 'propagate'",
     });
   }
+}
+
+/** What was given, for errors. */
+export function kindOf(value: unknown): string {
+  if (typeof value === 'object' && value) return `${value.constructor?.name ?? 'an object'}`;
+  return typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 // One loop for each kind of array that a step is given: an engine that has seen many kinds in one loop reads numbers from

@@ -56,6 +56,11 @@ export class Engine {
     this.bind();
   }
 
+  /** For a call on what was disposed of. */
+  gone(): RivuletError {
+    return new RivuletError('DISPOSED', 'the model was disposed of', { hint: 'Load it again' });
+  }
+
   /** A number that no earlier call had: marks the streams of one call, to see a stream given twice. */
   nextCall(): number {
     return ++this.calls;
@@ -95,6 +100,7 @@ export class Engine {
   checkInputs(rows: number, steps = rows): void {
     for (const channel of this.inputs) {
       if (!channel.inner) channel.checkLength(channel.data, rows * channel.port.size, 'input');
+      channel.checkNumbers(channel.data);
       channel.checkTokens(channel.data, steps);
       if (this.nonFinite === 'reject') channel.checkFinite(channel.data);
     }
@@ -118,6 +124,7 @@ export class Engine {
         this.runPiece(first, count, step, Math.min(piece, steps - step));
       }
     }
+    for (const channel of [...this.inputs, ...this.outputs]) channel.detach();
   }
 
   private runPiece(first: number, count: number, step: number, steps: number): void {

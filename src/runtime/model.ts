@@ -1,12 +1,12 @@
 import { RivuletError } from '../errors.js';
 import { BATCH, type DataType, type Dim, type Graph, TIME } from '../graph/graph.js';
 import type { Plan, Planned, PlanPort } from '../plan/plan.js';
-import type { Channel } from './channel.js';
+import { type Channel, kindOf } from './channel.js';
 import { Engine, type NonFinite } from './engine.js';
 import { isFixed } from './fixed.js';
 import type { Build, KernelSet } from './kernels.js';
 import { format } from './snapshot.js';
-import { Stream } from './stream.js';
+import { isArray, Stream } from './stream.js';
 import { summarize } from './summary.js';
 
 /** An input or output of a model. */
@@ -94,10 +94,12 @@ export class Model {
     const n = streams.length;
     const rows = n * steps;
     const slots = this.slotsOf(streams);
+    const [input] = engine.inputs;
     const [output] = engine.outputs;
+    input.checkLength(inputs, rows * input.port.size, 'input');
     const result = out ?? new Float32Array(rows * output.port.size);
-    output.checkLength(result, rows * output.port.size, 'out');
-    engine.inputs[0].attach(inputs, steps);
+    output.checkOut(result, rows * output.port.size);
+    input.attach(inputs, steps);
     output.attach(result, steps);
     engine.checkInputs(rows, steps);
     engine.advance(slots, n, steps);
@@ -112,38 +114,41 @@ export class Model {
   run(inputs: Readonly<Record<string, ShapedArray>>): Record<string, ShapedArray<Float32Array>> {
     const engine = this.ready();
     const { carried } = engine.plan;
-    const begun = carried.filter(({ input }) => inputs[input] !== undefined);
+    const given = shapedArrays(inputs);
+    const begun = carried.filter(({ input }) => given.has(input));
     const begins = begun.map(({ input, shape }) => ({ name: input, shape }));
-    const free = Object.entries(inputs).filter(([name, { data }]) => !isFixed(engine.plan, name, data));
-    const sizes = bindSymbols([...engine.plan.inputs, ...begins], Object.fromEntries(free));
+    const free = [...given].filter(([name, { data }]) => !isFixed(engine.plan, name, data));
+    const sizes = bindSymbols([...engine.plan.inputs, ...begins], new Map(free));
     const steps = sizes.get(TIME) ?? 1;
     const n = sizes.get(BATCH) ?? 1;
     for (const channel of engine.inputs) {
-      attachShaped(channel, inputs[channel.port.name].data, inputs[channel.port.name].shape);
+      const { data, shape } = given.get(channel.port.name)!;
+      attachShaped(channel, data, shape);
     }
-    const results: Record<string, ShapedArray<Float32Array>> = {};
+    const results = new Map<string, ShapedArray<Float32Array>>();
     const result = (name: string, dims: readonly Dim[]) => {
       const shape = dims.map((dim) => (typeof dim === 'number' ? dim : (sizes.get(dim) ?? 1)));
       const data = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
-      results[name] = { data, shape };
-      return results[name];
+      results.set(name, { data, shape });
+      return { data, shape };
     };
     for (const channel of engine.outputs) {
       const { data, shape } = result(channel.port.name, channel.port.shape);
       attachShaped(channel, data, shape);
     }
     engine.checkInputs(n * steps, steps);
-    for (const { input } of begun) engine.checkState(input, inputs[input].data);
-    const slots = Array.from({ length: n }, () => engine.pool.take());
+    for (const { input } of begun) engine.checkState(input, given.get(input)!.data);
+    const slots: number[] = [];
     try {
+      while (slots.length < n) slots.push(engine.pool.take());
       for (const state of begun) {
-        const { data, shape } = inputs[state.input];
+        const { data, shape } = given.get(state.input)!;
         const { at, stride } = rowsOf(state.shape, shape, BATCH);
         for (const [s, slot] of slots.entries()) engine.writeCarried(slot, state, (i) => data[s * stride + at[i]]);
       }
       engine.advance(slots, n, steps);
       for (const state of carried) {
-        if (results[state.output]) continue;
+        if (results.has(state.output)) continue;
         const { data, shape } = result(state.output, state.shape);
         const { at, stride } = rowsOf(state.shape, shape, BATCH);
         for (const [s, slot] of slots.entries()) {
@@ -153,7 +158,7 @@ export class Model {
     } finally {
       for (const slot of slots) engine.pool.give(slot);
     }
-    return results;
+    return Object.fromEntries(results);
   }
 
   /** A table of layers, output shapes and parameters. */
@@ -177,7 +182,7 @@ export class Model {
 
   private ready(): Engine {
     if (!this.engine.disposed) return this.engine;
-    throw new RivuletError('DISPOSED', 'the model was disposed of', { hint: 'Load it again' });
+    throw this.engine.gone();
   }
 
   private slotsOf(streams: readonly Stream[]): Int32Array {
@@ -205,19 +210,33 @@ export class Model {
 }
 
 function publicPort({ name, type, shape, size }: PlanPort): Port {
-  return { name, type, shape, size };
+  return { name, type, shape: [...shape], size };
+}
+
+/** The inputs by name, each an array with its shape. */
+function shapedArrays(inputs: Readonly<Record<string, ShapedArray>>): Map<string, ShapedArray> {
+  const given = new Map(Object.entries(inputs ?? { inputs }).filter(([, value]) => value !== undefined));
+  for (const [name, value] of given) {
+    if (isArray(value?.data) && isArray(value.shape)) continue;
+    throw new RivuletError('INVALID_INPUT', `input "${name}"`, {
+      expected: '{ data: numbers, shape: [lengths] }',
+      found: kindOf(value),
+      hint: 'A stream takes plain arrays: model.createStream().run(numbers)',
+    });
+  }
+  return given;
 }
 
 /** What T and N are, from the shapes given; every port must agree. */
 function bindSymbols(
   ports: readonly Pick<PlanPort, 'name' | 'shape'>[],
-  inputs: Readonly<Record<string, ShapedArray>>,
+  inputs: ReadonlyMap<string, ShapedArray>,
 ): Map<string, number> {
   const sizes = new Map<string, number>();
-  const unknown = Object.keys(inputs).find((name) => !ports.some((port) => port.name === name));
+  const unknown = [...inputs.keys()].find((name) => !ports.some((port) => port.name === name));
   if (unknown !== undefined) throw shapeError(unknown, `inputs ${ports.map(({ name }) => name).join(', ')}`, unknown);
   for (const { name, shape } of ports) {
-    const given = inputs[name];
+    const given = inputs.get(name);
     const expected = `[${shape.map((dim) => sizes.get(String(dim)) ?? dim).join(', ')}]`;
     if (!given) throw shapeError(name, `data of shape ${expected}`, 'nothing');
     const fits = (dim: Dim, axis: number) => {

@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { kindOf } from './channel.js';
 import { Hash } from './hash.js';
 
 // Layout, little-endian: 0 magic "RVST", 4 version (u16), 6 zero (u16), 8 fingerprint (2 x u32), 16 bytes of state (u32),
@@ -26,9 +27,8 @@ export function writeSnapshot(fingerprint: readonly [number, number], state: Flo
  * @throws RivuletError `INVALID_SNAPSHOT`: not a snapshot, of a newer version, of another model, truncated or altered.
  */
 export function readSnapshot(bytes: Uint8Array, fingerprint: readonly [number, number], size: number): Float32Array {
-  if (!(bytes instanceof Uint8Array) || bytes.length < HEADER) {
-    throw invalid('too short', `at least ${HEADER} bytes`, `${bytes?.length ?? 0}`);
-  }
+  if (!(bytes instanceof Uint8Array)) throw invalid('not bytes', 'a Uint8Array', kindOf(bytes));
+  if (bytes.length < HEADER) throw invalid('too short', `at least ${HEADER} bytes`, `${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(0, true) !== MAGIC) throw invalid('not a snapshot', '"RVST" at its beginning', 'other bytes');
   const version = view.getUint16(4, true);
@@ -39,7 +39,8 @@ export function readSnapshot(bytes: Uint8Array, fingerprint: readonly [number, n
   if (bytes.length !== HEADER + length) {
     throw invalid('truncated or extended', `${HEADER + length} bytes`, `${bytes.length}`);
   }
-  if (view.getUint32(20, true) !== checksum(bytes)) throw invalid('altered', 'its checksum', 'another');
+  if (view.getUint32(20, true) !== checksum(bytes))
+    throw invalid('altered', 'its checksum', 'another', 'Take the bytes as `save` gave them');
   if (view.getUint32(8, true) !== fingerprint[0] || view.getUint32(12, true) !== fingerprint[1]) {
     const found = format([view.getUint32(8, true), view.getUint32(12, true)]);
     throw invalid('of another model', format(fingerprint), found, 'Restore it in a stream of the model that saved it');

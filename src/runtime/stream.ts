@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { kindOf } from './channel.js';
 import type { Engine } from './engine.js';
 import { isFixed } from './fixed.js';
 import type { Model } from './model.js';
@@ -27,7 +28,6 @@ export class Stream {
   /** @internal The last call that listed this stream. */
   mark = 0;
   private live = true;
-  private readonly one = new Float64Array(1);
   private output: Float32Array | undefined;
   private named: NamedOutputs | undefined;
 
@@ -63,11 +63,8 @@ export class Stream {
       const input = engine.inputs[0];
       const output = engine.outputs[0];
       const result = (out as Float32Array | undefined) ?? (this.output ??= new Float32Array(output.port.size));
-      if (result.length !== output.port.size) output.checkLength(result, output.port.size, 'out');
-      if (typeof x === 'number') {
-        this.one[0] = x;
-        input.attach(this.one, 1);
-      } else input.attach(x, 1);
+      if (result !== this.output) output.checkOut(result, output.port.size);
+      input.attach(x, 1);
       output.attach(result, 1);
       engine.step(this.slot);
       return result;
@@ -99,7 +96,7 @@ export class Stream {
       const input = engine.inputs[0];
       const output = engine.outputs[0];
       results = (out as Float32Array | undefined) ?? new Float32Array(steps * output.port.size);
-      output.checkLength(results, steps * output.port.size, 'out');
+      output.checkOut(results, steps * output.port.size);
       input.attach(xs, steps);
       output.attach(results, steps);
     } else {
@@ -172,7 +169,8 @@ export class Stream {
 
   private ready(): Engine {
     if (this.disposed) {
-      throw new RivuletError('DISPOSED', this.live ? 'the model was disposed of' : 'the stream was disposed of', {
+      if (this.engine.disposed) throw this.engine.gone();
+      throw new RivuletError('DISPOSED', 'the stream was disposed of', {
         hint: 'Create another with model.createStream()',
       });
     }
@@ -184,7 +182,7 @@ export class Stream {
   private checkSingle(): void {
     const { inputs, outputs } = this.engine;
     if (inputs.length === 1 && outputs.length === 1) return;
-    const names = (channels: typeof inputs) => channels.map(({ port }) => port.name).join(', ');
+    const names = (channels: typeof inputs) => namesOf(channels.map(({ port }) => port));
     throw new RivuletError('INVALID_INPUT', 'this model takes and gives records by name', {
       expected: `{ ${names(inputs)} } -> { ${names(outputs)} }`,
       found: 'one array',
@@ -198,7 +196,12 @@ export class Stream {
 
   private attachNamed(inputs: NamedInputs, outputs: NamedOutputs, steps: number): NamedOutputs {
     const { engine } = this;
-    if (typeof inputs !== 'object' || inputs === null) throw unknownName('input', String(inputs), engine.plan.inputs);
+    if (typeof inputs !== 'object' || inputs === null) {
+      throw new RivuletError('INVALID_INPUT', 'not an input', {
+        expected: `an array of numbers, or a record of ${namesOf(engine.plan.inputs)}`,
+        found: kindOf(inputs),
+      });
+    }
     for (const name in inputs) {
       if (!takes(engine, name) && !isFixed(engine.plan, name, inputs[name])) {
         throw unknownName('input', name, engine.plan.inputs);
@@ -207,12 +210,13 @@ export class Stream {
     for (const channel of engine.inputs) {
       const data = inputs[channel.port.name];
       if (data === undefined) throw unknownName('input', 'nothing', [channel.port]);
-      channel.attach(typeof data === 'number' ? [data] : data, steps);
+      if (typeof data !== 'number' && !isArray(data)) throw unknownName('input', kindOf(data), [channel.port]);
+      channel.attach(data, steps);
     }
     for (const channel of engine.outputs) {
       const data = outputs[channel.port.name];
       if (data === undefined) throw unknownName('out', 'nothing', [channel.port]);
-      channel.checkLength(data, steps * channel.port.size, 'out');
+      channel.checkOut(data, steps * channel.port.size);
       channel.attach(data, steps);
     }
     return outputs;
@@ -227,9 +231,13 @@ function takes({ inputs }: Engine, name: string): boolean {
 
 function unknownName(what: string, found: string, ports: readonly { name: string }[]): RivuletError {
   return new RivuletError('INVALID_INPUT', `${what} by name`, {
-    expected: ports.map(({ name }) => name).join(', '),
+    expected: namesOf(ports),
     found,
   });
+}
+
+function namesOf(ports: readonly { name: string }[]): string {
+  return ports.map(({ name }) => name).join(', ');
 }
 
 export function isArray(x: unknown): x is ArrayLike<number> {
