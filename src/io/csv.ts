@@ -195,7 +195,7 @@ export class CsvSplitter {
 }
 
 /**
- * Writes rows of numbers, each in the shortest form that reads back as the same float32 or float64, lines ending in LF.
+ * Writes rows of numbers, each in a form that reads back as the same float32 or float64 (for float32 up to nine digits, whole numbers in all of theirs), lines ending in LF.
  * @param shape [rows, ...]: the first dim counts rows, the product of the others is a row's width.
  * @throws RivuletError `INVALID_INPUT`
  */

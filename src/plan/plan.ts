@@ -85,7 +85,7 @@ export interface PlanLayer {
   parameters: number;
 }
 
-/** What runs: data alone, read by the runtime and by the compiler. */
+/** What runs: data alone. */
 export interface Plan {
   name: string;
   inputs: PlanPort[];
