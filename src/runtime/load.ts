@@ -7,6 +7,7 @@ import type { Graph } from '../graph/graph.js';
 import type { Files } from '../io/neighbours.js';
 import { type Progress, readSource, type Source } from '../io/source.js';
 import type { Operators } from '../ops/operator.js';
+import { checkOptions } from '../options.js';
 import { makePlan, type Planned } from '../plan/plan.js';
 import type { HeldType } from '../plan/quantize.js';
 import type { NonFinite } from './engine.js';
@@ -52,11 +53,19 @@ export interface LoadOptions extends OnnxOptions {
   name?: string;
 }
 
+const SYNC_OPTIONS = ['kernels', 'nonFinite', 'operators', 'name'] as const satisfies (keyof LoadOptions)[];
+const OPTIONS: readonly (keyof LoadOptions)[] = [
+  ...SYNC_OPTIONS,
+  ...(['weights', 'keep', 'architecture', 'unpadded', 'files', 'onProgress', 'signal'] as const),
+  ...(['constants', 'shapes', 'states'] as const),
+];
+
 /**
  * Loads a model from a path (Node), a URL, a `Response`, a `Blob` or bytes. The format is told from the bytes.
  * @throws RivuletError naming the file, and the tensor or node in it, that can't be loaded faithfully.
  */
 export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model> {
+  checkOptions(options, OPTIONS);
   const kernels = kernelsOf(options);
   const build = typeof kernels === 'string' ? chooseBuild(kernels) : undefined;
   const nonFinite = checkNonFinite(options);
@@ -122,6 +131,7 @@ export function loadModelSync(
       hint: 'Store them so: rivulet convert --weights int8',
     });
   }
+  checkOptions(options, SYNC_OPTIONS);
   const nonFinite = checkNonFinite(options);
   const view = ArrayBuffer.isView(bytes)
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

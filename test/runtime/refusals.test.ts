@@ -319,3 +319,27 @@ describe('names of the graph that the plan would give itself', () => {
     expect(found).toEqual({ y: Float32Array.of(1, 1, 1), 'y.float32': Float32Array.of(-1, -2, -3) });
   });
 });
+
+describe('options', () => {
+  const file = writeNative(cell({ op: 'RNN', inputs: 1, hidden: 2 }));
+  const kernels = new WebAssembly.Module(readFileSync(new URL('../../build/kernels/simd.wasm', import.meta.url)));
+
+  it.each<[unknown, string]>([
+    [{ weight: 'int8' }, 'weight'],
+    [{ nonfinite: 'propagate' }, 'nonfinite'],
+    ['int8', '"int8"'],
+    [null, 'null'],
+  ])('that there are not are refused: %j', async (options, found) => {
+    await expect(loadModel(file, options as never)).rejects.toThrow(refused('INVALID_OPTION', 'nonFinite', found));
+  });
+
+  it('that are undefined are none', async () => {
+    expect((await loadModel(file, { weights: undefined, weight: undefined } as never)).kernels).toBe('simd');
+  });
+
+  it.each(['keep', 'architecture', 'shapes', 'signal', 'weight'])('loadModelSync does not pass over %s', (name) => {
+    expect(() => loadModelSync(file, { kernels, [name]: {} })).toThrow(
+      refused('INVALID_OPTION', 'expected kernels, nonFinite, operators, name', `found ${name}`),
+    );
+  });
+});

@@ -7,6 +7,7 @@ import { join, posix, relative } from 'node:path';
  */
 export const LAYERS: readonly (readonly string[])[] = [
   ['errors'],
+  ['options'],
   ['io'],
   ['graph'],
   ['formats', 'ops'],
