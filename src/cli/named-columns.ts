@@ -3,6 +3,7 @@ import {
   type CsvOptions,
   type CsvRecord,
   fieldsOf,
+  isGap,
   isNumber,
   parseCsvLine,
   parseCsvNumber,
@@ -35,9 +36,6 @@ const DELIMITERS = [',', ';', '\t'] as const;
 
 /** The most of a line that an error shows. */
 const SHOWN = 100;
-
-/** What tables write where there is no number. */
-const GAP = /^([^\d]|n\/?an?|null|none|missing|[+-]?inf(inity)?)?$/i;
 
 /**
  * Finds columns by name, in the order asked for; the others may hold anything. Commas, semicolons or tabs stand between
@@ -107,7 +105,7 @@ export class NamedColumns {
         ? undefined
         : isComma
           ? `--decimal-comma reads it as ${field.trim().replace(',', '.')}`
-          : GAP.test(field.trim())
+          : value !== undefined || isGap(field)
             ? 'A model needs a number in every row: fill the gap, or leave the row out'
             : 'Numbers are written as 1100.5, without units and marks of thousands',
     });

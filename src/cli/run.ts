@@ -1,7 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { RivuletError } from '../errors.js';
 import type { Port, Stream } from '../index.js';
-import { formatCsvLine, parseCsvLine, parseCsvNumber, readCsv, writeCsv } from '../io/csv.js';
+import { formatCsvLine, isHeader, parseCsvLine, parseCsvNumber, writeCsv } from '../io/csv.js';
 import { writeNpy } from '../io/npy.js';
 import { writeFile } from './files.js';
 import type { Context, Verb } from './host.js';
@@ -127,13 +127,13 @@ async function answerLines(
         expected: `${input.size} numbers`,
       });
     }
-    const isHeader = isFirst && readCsv(text).columns !== undefined;
-    isFirst = false;
     const fields = parseCsvLine(text, { file: STDIN, line });
     if (fields.length !== input.size) {
       throw wrongWidth(`${STDIN}, line ${line}`, `${input.size} columns`, String(fields.length));
     }
-    if (isHeader) {
+    const isNames = isFirst && isHeader(fields);
+    isFirst = false;
+    if (isNames) {
       await stdout.write(`${formatCsvLine(columnsOf(output))}\n`);
       continue;
     }

@@ -9,7 +9,7 @@ export interface CsvOptions {
 }
 
 export interface CsvReadOptions extends CsvOptions {
-  /** Whether the first line names the columns; unless given, it does if any of its fields is not a number. */
+  /** Whether the first line names the columns; unless given, it does as `isHeader` says. */
   header?: boolean | undefined;
 }
 
@@ -28,6 +28,9 @@ export const MAX_CSV_RECORD = 1 << 24;
 
 const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)$/i;
 
+/** What tables write where there is no number. */
+const GAP = /^(?:n\/?a|null|none|nil|missing|[-?.*]?)$/i;
+
 /**
  * Reads a table of numbers. `nan`, `inf` and `-inf` are numbers; an empty field is not. Blank lines may stand at the
  * end only.
@@ -36,7 +39,7 @@ const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)$/i
 export function readCsv(text: string, options: CsvReadOptions = {}): CsvTable {
   const records = splitRecords(text, options);
   const first = parseCsvLine(records[0].text, { ...options, line: records[0].line });
-  const named = options.header ?? !first.every(isNumber);
+  const named = options.header ?? isHeader(first);
   const width = first.length;
   const body = named ? records.slice(1) : records;
   const data = new Float64Array(body.length * width);
@@ -134,6 +137,8 @@ export function parseCsvNumber(field: string, options: CsvOptions & { line?: num
       `Not a number at line ${options.line ?? 1}, column ${options.column ?? 1}`,
       options,
       text === '' ? 'nothing' : JSON.stringify(text.slice(0, 40)),
+      undefined,
+      options.line === 1 ? 'A first line names the columns where no field of it is a number or a gap' : undefined,
     );
   }
   const word = /[in]/i.exec(text);
@@ -260,6 +265,16 @@ export function isNumber(field: string): boolean {
   return NUMBER.test(field.trim());
 }
 
-function invalid(what: string, options: CsvOptions, found?: string, expected?: string): RivuletError {
-  return new RivuletError('INVALID_FILE', what, { file: options.file, expected, found });
+/** Whether a field is empty, or says that there is no number. */
+export function isGap(field: string): boolean {
+  return GAP.test(field.trim());
+}
+
+/** Whether a table's first line names its columns: a row of which a field is bad is none. */
+export function isHeader(fields: readonly string[]): boolean {
+  return !fields.some((field) => isNumber(field) || isGap(field));
+}
+
+function invalid(what: string, options: CsvOptions, found?: string, expected?: string, hint?: string): RivuletError {
+  return new RivuletError('INVALID_FILE', what, { file: options.file, expected, found, hint });
 }

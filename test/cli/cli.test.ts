@@ -384,6 +384,12 @@ describe('run', () => {
   it.each<[string, string | Uint8Array, RegExp]>([
     ['too few columns', '1\n', /standard input, line 1: Wrong number.*expected 2 columns, found 1/],
     ['a wider line later', '1,2\n1,2,3\n', /line 2: Wrong number.*found 3/],
+    [
+      'a gap in the first line',
+      '1,\n1,2\n',
+      /standard input: Not a number at line 1, column 2: found nothing\. A first/,
+    ],
+    ['a first line of gaps', 'N/A,n/a\n1,2\n', /line 1, column 1: found "N\/A"/],
     ['a word', '1,2\n1,two\n', /line 2, column 2: found "two"/],
     ['a blank line within', '1,2\n\n1,2\n', /Line 2 is blank/],
     ['an array of another width', writeNpy(new Float32Array(6), [2, 3]), /expected shape \[T, 2\], found \[2, 3\]/],

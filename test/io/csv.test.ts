@@ -5,10 +5,18 @@ import { CsvSplitter, formatCsvLine, parseCsvLine, readCsv, writeCsv } from '../
 describe('readCsv', () => {
   it('finds out whether there is a header', () => {
     expect(readCsv('1,2\n3,4\n')).toEqual({ columns: undefined, rows: 2, width: 2, data: Float64Array.of(1, 2, 3, 4) });
-    expect(readCsv('a,2\n3,4')).toEqual({ columns: ['a', '2'], rows: 1, width: 2, data: Float64Array.of(3, 4) });
+    expect(readCsv('a,b\n3,4')).toEqual({ columns: ['a', 'b'], rows: 1, width: 2, data: Float64Array.of(3, 4) });
     expect(readCsv('1,2\n3,4', { header: true })).toMatchObject({ columns: ['1', '2'], rows: 1 });
     expect(() => readCsv('a,2\n3,4', { header: false })).toThrow(/line 1, column 1.*"a"/);
   });
+
+  it.each(['', ' ', 'N/A', 'na', 'NULL', 'none', 'nil', 'Missing', '-', '?', 'x'])(
+    'takes 1,2,"%s",4 for no header',
+    (bad) => {
+      expect(() => readCsv(`1,2,${bad},4\n5,6,7,8\n`)).toThrow(/Not a number at line 1, column 3.*A first line names/);
+      if (bad !== 'x') expect(() => readCsv(`${bad},a\n1,2\n`)).toThrow(/Not a number at line 1, column 1/);
+    },
+  );
 
   it('takes CRLF, a byte order mark, spaces, quotes, and blank lines at the end', () => {
     expect(readCsv('\uFEFF"a ""b""\r\n,c",d\r\n "1" , 2\r\n\r\n\n'.replace(' "1" ', '"1"')).columns).toEqual([
