@@ -17,9 +17,20 @@ type Arrays = Record<string, ShapedArray>;
 /** Steps between two looks at the clock. */
 const CHUNK = 64;
 
-/** Whether a value of `--output` is NAME=FILE, by an output's name: a file's name may hold `=` too. */
-export const isNamed = (model: Model, value: string): boolean =>
-  model.outputs.some(({ name }) => value.startsWith(`${name}=`));
+/**
+ * The output that a value of `--output` names as NAME=FILE; undefined where it is a file's name, which may hold `=` too.
+ * @throws UsageError for a NAME that is no output, and no part of a path either
+ */
+export function outputNamed(model: Model, value: string): Port | undefined {
+  const port = model.outputs.find(({ name }) => value.startsWith(`${name}=`));
+  const stranger = /^([^=./\\]+)=/.exec(value)?.[1];
+  if (port || stranger === undefined) return port;
+  throw new UsageError(
+    `--output names "${stranger}", which is none of the outputs: ${namesOf(model)}; a file of this name is written as ./${value}`,
+  );
+}
+
+const namesOf = (model: Model): string => model.outputs.map(({ name }) => name).join(', ');
 
 /**
  * Runs a model with inputs and outputs by name, each in a file; or one that needs whole sequences. One sequence goes through
@@ -53,15 +64,11 @@ function targetsOf(model: Model, args: Arguments): Map<Port, string> {
   if (given.length === 0) given.push('-');
   const targets = new Map<Port, string>();
   for (const value of given) {
-    const port = isNamed(model, value)
-      ? model.outputs.find(({ name }) => value.startsWith(`${name}=`))
-      : model.outputs.length === 1
-        ? model.outputs[0]
-        : undefined;
-    const names = model.outputs.map(({ name }) => name).join(', ');
-    if (!port) throw new UsageError(`--output takes NAME=FILE for this model, whose outputs are ${names}`);
+    const named = outputNamed(model, value);
+    const port = named ?? (model.outputs.length === 1 ? model.outputs[0] : undefined);
+    if (!port) throw new UsageError(`--output takes NAME=FILE for this model, whose outputs are ${namesOf(model)}`);
     if (targets.has(port)) throw new UsageError(`--output names "${port.name}" twice`);
-    targets.set(port, isNamed(model, value) ? value.slice(port.name.length + 1) : value);
+    targets.set(port, named ? value.slice(port.name.length + 1) : value);
   }
   return targets;
 }

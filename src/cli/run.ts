@@ -9,7 +9,7 @@ import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from '
 import { HELD, KERNELS, UsageError } from './options.js';
 import { READER_OPTIONS } from './reader-options.js';
 import { recordsOf, STDIN } from './records.js';
-import { isNamed, runArrays } from './run-arrays.js';
+import { outputNamed, runArrays } from './run-arrays.js';
 import { NPY_START, placed, portsOf, readSeries, runSeries, type Series, wrongWidth } from './series.js';
 
 const FORMATS = ['csv', 'npy'] as const;
@@ -58,7 +58,7 @@ export const runVerb: Verb = {
     const steps = args.number('steps', { min: 0, integer: true });
 
     const model = await openModel(args, context);
-    const isByName = args.list('input').length > 0 || args.list('output').some((value) => isNamed(model, value));
+    const isByName = args.list('input').length > 0 || args.list('output').some((value) => outputNamed(model, value));
     if (isByName || (!model.streamable && path !== '-')) return runArrays(model, args, context);
     if (args.list('output').length > 1) throw new UsageError('--output is given twice');
     const { input, output } = portsOf(model);

@@ -111,11 +111,28 @@ describe('rivulet run with names', () => {
     expect((await run(series, at('pair.csv'), '--steps', '9')).stdout.trim().split('\n')).toHaveLength(2);
   });
 
+  it('writes a file whose name holds =, given as a path', async () => {
+    await run(series, at('a.npy'), '-o', at('nope=y.csv'));
+    expect(await readFile(at('nope=y.csv'), 'utf8')).toBe((await run(series, at('a.npy'))).stdout);
+  });
+
   it.each<[string, number, string, (file: string) => string[]]>([
     ['a missing input', 2, '--input gain=FILE is missing', (a) => [two, '--input', `a=${a}`, '-o', 'total=-']],
     ['an output that has no name', 2, 'outputs are total, double', (a) => [two, '--input', `a=${a}`, '-o', 'x.npy']],
     ['INPUT and --input', 2, 'exclude each other', (a) => [series, a, '--input', `x=${a}`]],
     ['two outputs for one', 2, '--output is given twice', (a) => [series, a, '-o', 'p.csv', '-o', 'q.csv']],
+    [
+      'an output that there is not',
+      2,
+      'names "nope", which is none of the outputs: y; a file of this name is written as ./nope=y.npy',
+      (a) => [series, a, '-o', 'nope=y.npy'],
+    ],
+    [
+      'an output that there is not, after one that there is',
+      2,
+      'names "nope", which is none of the outputs: y;',
+      (a) => [series, a, '-o', 'y=y.npy', '-o', 'nope=y.npy'],
+    ],
     ['an unknown input', 1, 'no such input or output: "z"', (a) => [series, '--input', `z=${a}`]],
     [
       'a state for whole sequences',
