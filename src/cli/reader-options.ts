@@ -47,15 +47,16 @@ export async function readerOptionsOf(
   };
 }
 
-type Name = keyof ReaderOptions;
+type Name = keyof ReaderOptions | 'kernels';
 
-/** The options of `READER_OPTIONS`, by what the library calls them. */
+/** Options that errors name, by what the library calls them. */
 const FLAGS: Readonly<Record<Name, string>> = {
   architecture: '--architecture',
   unpadded: '--unpadded',
   constants: '--constant',
   shapes: '--shape',
   states: '--state-pair',
+  kernels: '--kernels',
 };
 
 const isOption = (name: string): name is Name => Object.hasOwn(FLAGS, name);
@@ -79,6 +80,7 @@ export function inShell(error: RivuletError): RivuletError {
 function spelled(name: Name, value: unknown): string[] {
   const flag = FLAGS[name];
   if (name === 'unpadded') return [flag];
+  if (name === 'kernels') return [`${flag} ${value}`];
   if (name === 'architecture')
     return [`${flag} FILE${typeof value === 'object' ? `, which holds ${JSON.stringify(value)}` : ''}`];
   return Object.entries(value as object).map(([key, content]) => `${flag} ${quoted(`${key}=${content}`)}`);

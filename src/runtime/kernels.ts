@@ -58,7 +58,8 @@ export function chooseBuild(choice: 'auto' | Build): Build {
   }
   if (supports(choice)) return choice;
   throw new RivuletError('UNSUPPORTED_HOST', `this engine can't run the ${choice} kernels`, {
-    hint: "Load with kernels: 'auto'",
+    hint: 'Load with',
+    options: { kernels: 'auto' },
   });
 }
 

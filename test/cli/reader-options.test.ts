@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadModel } from '../../src/index.js';
 import { readNpy, writeNpy } from '../../src/io/npy.js';
 import { kerasFile } from '../formats/keras/files.js';
@@ -10,7 +10,7 @@ import { CONFORMANCE, hasConformance } from '../formats/onnx/conformance.js';
 import { model, node, subgraph, tensor, value } from '../formats/onnx/writer.js';
 import { torchFile } from '../formats/pytorch/files.js';
 import { largestDifference } from '../support/fixtures.js';
-import { rivulet } from './harness.js';
+import { rivulet, seriesModel } from './harness.js';
 
 const INT64 = 7;
 
@@ -64,6 +64,7 @@ beforeAll(async () => {
   await writeFile(at('weights.h5'), kerasFile('weights.weights.h5'));
   await writeFile(at('order.pt'), torchFile('refused-two-linears.pt'));
   await writeFile(at('checkpoint.pt'), torchFile('checkpoint.pt'));
+  await writeFile(at('series.safetensors'), seriesModel(2, 2));
   await writeFile(at('x.csv'), '3,4\n0,0\n');
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -172,5 +173,19 @@ describe('what a file leaves open, on the command line', () => {
     const { stdout, stderr: refused } = await rivulet(['inspect', at(file)]);
     expect(stdout + refused).toContain(typed.trim());
     await expect(loadModel(at(file))).rejects.toThrow(written);
+  });
+
+  it('is asked for in the words of whoever asks: other kernels', async () => {
+    const engine = vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
+    try {
+      const what = "this engine can't run the relaxed kernels. Load with: ";
+      const { code, stderr } = await rivulet(['inspect', at('series.safetensors'), '--kernels', 'relaxed']);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `error: ${what}--kernels auto\n` });
+      await expect(loadModel(at('series.safetensors'), { kernels: 'relaxed' })).rejects.toThrow(
+        `${what}kernels: "auto"`,
+      );
+    } finally {
+      engine.mockRestore();
+    }
   });
 });
