@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import { decodeUtf8 } from '../io/utf8.js';
+import { COPY_AGAIN } from './hints.js';
 import { DEFLATE_RATIO, inflate } from './inflate.js';
 
 /**
@@ -197,12 +198,7 @@ class ZipReader {
         return at;
       }
     }
-    throw this.error(
-      'The ZIP archive is truncated',
-      'its directory at the end',
-      'none',
-      'Copy or download the file again',
-    );
+    throw this.error('The ZIP archive is truncated', 'its directory at the end', 'none', COPY_AGAIN);
   }
 
   private readEnd64(locator: number): { at: number; members: number; length: number; begin: number } {

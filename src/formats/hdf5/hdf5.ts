@@ -1,3 +1,4 @@
+import { COPY_AGAIN } from '../hints.js';
 import { type Attribute, readAttributes } from './attributes.js';
 import { FileBytes } from './bytes.js';
 import { type Dataset, readDataset } from './datasets.js';
@@ -54,8 +55,7 @@ function readSuperblock(source: FileBytes): number {
   head.u64();
   const end = head.u64();
   if (end > source.bytes.length) {
-    const hint = 'Copy or download the file again';
-    throw source.invalid('The file is truncated', `${end} bytes`, `${source.bytes.length}`, hint);
+    throw source.invalid('The file is truncated', `${end} bytes`, `${source.bytes.length}`, COPY_AGAIN);
   }
   // Before version 2 two more addresses lie between, the driver's and the name of the root.
   if (version < 2) head.take(16);

@@ -1,7 +1,11 @@
 import { RivuletError } from '../../errors.js';
+import { COPY_AGAIN } from '../hints.js';
 
 /** Messages inside messages. ONNX's own fields reach seven, and each subgraph is three deeper. */
 export const MAX_MESSAGE_DEPTH = 40;
+
+/** Where every reader of protobuf stops: a length above it is no sign of a file cut short. */
+const MAX_MESSAGE_BYTES = 2 ** 31;
 
 /** How a field's content is written. Groups (3 and 4) are a form that ONNX never had, and are refused. */
 const VARINT = 0;
@@ -113,6 +117,19 @@ export class WireMessage {
     });
   }
 
+  /** A refusal of `size` bytes where so many are not left. */
+  private tooFew(size: number | bigint): RivuletError {
+    if (this.depth > 0 || size > MAX_MESSAGE_BYTES) {
+      return this.wrong(`at most ${this.end - this.at} bytes`, `${size}`);
+    }
+    return new RivuletError('INVALID_FILE', 'The file is truncated', {
+      file: this.file,
+      expected: `at least ${this.at + Number(size)} bytes`,
+      found: `${this.end}`,
+      hint: COPY_AGAIN,
+    });
+  }
+
   private repeated(wire: number, read: () => void): void {
     if (this.wire === wire) {
       this.taken = true;
@@ -129,7 +146,7 @@ export class WireMessage {
   private span(): [number, number] {
     this.take(BYTES);
     const length = this.varint();
-    if (length > BigInt(this.end - this.at)) throw this.wrong(`at most ${this.end - this.at} bytes`, `${length}`);
+    if (length > BigInt(this.end - this.at)) throw this.tooFew(length);
     const start = this.at;
     this.at += Number(length);
     return [start, this.at];
@@ -151,7 +168,7 @@ export class WireMessage {
 
   /** Where `size` bytes stand, which are then behind. */
   private fixed(size: number): number {
-    if (size > this.end - this.at) throw this.wrong(`${size} bytes`, `${this.end - this.at}`);
+    if (size > this.end - this.at) throw this.tooFew(size);
     this.at += size;
     return this.at - size;
   }
@@ -177,7 +194,7 @@ export class WireMessage {
   }
 
   private byte(): number {
-    if (this.at >= this.end) throw this.wrong('another byte', 'the end');
+    if (this.at >= this.end) throw this.tooFew(1);
     return this.bytes[this.at++];
   }
 }

@@ -1,6 +1,7 @@
 import { RivuletError } from '../../errors.js';
 import { decodeUtf8 } from '../../io/utf8.js';
 import { Fields } from '../fields.js';
+import { COPY_AGAIN } from '../hints.js';
 import { parseJson } from '../json.js';
 
 /**
@@ -121,6 +122,7 @@ function splitHeader(bytes: Uint8Array, file: string | undefined): { header: str
       file,
       expected: `${length} bytes`,
       found: `${bytes.length - PREFIX}`,
+      hint: COPY_AGAIN,
     });
   }
   if (length === 0n || bytes[PREFIX] !== OPENING_BRACE) {
@@ -157,12 +159,21 @@ function readEntry(
     });
   }
   const [begin, end] = offsets;
-  if (offsets.length !== 2 || begin > end || end > available) {
+  if (offsets.length !== 2 || begin > end) {
     throw new RivuletError('INVALID_FILE', 'Bad data_offsets', {
       file,
       tensor: name,
-      expected: `[begin, end] with begin <= end <= ${available}`,
+      expected: '[begin, end] with begin <= end',
       found: `[${offsets.slice(0, 4).join(', ')}]`,
+    });
+  }
+  if (end > available) {
+    throw new RivuletError('INVALID_FILE', 'The data is truncated', {
+      file,
+      tensor: name,
+      expected: `${end} bytes`,
+      found: `${available}`,
+      hint: COPY_AGAIN,
     });
   }
   const size = sizeOf(shape, BITS[dtype as Dtype]);

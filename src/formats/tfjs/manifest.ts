@@ -5,6 +5,7 @@ import { elementsOf } from '../../io/binary.js';
 import type { Neighbours } from '../../io/neighbours.js';
 import { floatTensor, joined } from '../constants.js';
 import { Fields } from '../fields.js';
+import { COPY_AGAIN } from '../hints.js';
 import type { Json } from '../json.js';
 
 /** The weights of a TensorFlow.js model: groups of shards, in which the weights lie one after the other. */
@@ -67,6 +68,7 @@ export async function readManifest(
           tensor: spec.path,
           expected: `${at + length} bytes`,
           found: `${bytes.length}`,
+          hint: `${COPY_AGAIN}: ${JSON.stringify(paths[shortest(parts)])}`,
         });
       }
       weights.push({ path: spec.path, tensor: tensorOf(spec, bytes.subarray(at, at + length)) });
@@ -81,6 +83,13 @@ export async function readManifest(
     }
   }
   return weights;
+}
+
+/** The shard that lacks bytes, as far as lengths tell: all but the last are of one length. */
+function shortest(parts: readonly Uint8Array[]): number {
+  const full = Math.max(...parts.map(({ length }) => length));
+  const found = parts.findIndex(({ length }) => length < full);
+  return found < 0 ? parts.length - 1 : found;
 }
 
 function readSpec(fields: Fields): Spec {

@@ -12,6 +12,13 @@ const first = (...bytes: number[][]) => {
   return wire;
 };
 
+/** The reader of a message within another, at its first field. */
+const inside = (bytes: number[]) => {
+  const wire = first(message(1, bytes)).message('a test');
+  expect(wire.next()).toBe(true);
+  return wire;
+};
+
 describe('fields', () => {
   it.each([0n, 1n, 127n, 128n, 2n ** 28n - 1n, 2n ** 28n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 1n, -1n, -(2n ** 63n)])(
     'integer %s',
@@ -59,10 +66,9 @@ describe('damage', () => {
     'a field of number 0': [/a field number/, () => reader([0x00, 0x01]).next()],
     'an endless integer': [/64 bits/, () => first([8, ...Array<number>(10).fill(255), 1]).int64()],
     'an integer of more than 64 bits': [/64 bits/, () => first([8, ...Array<number>(9).fill(255), 2]).int64()],
-    'an integer cut off': [/another byte/, () => first([8, 128]).int64()],
-    'a length beyond the message': [/at most 1 bytes, found 5/, () => first([10, 5, 1]).content()],
+    'a length beyond the message': [/at most 1 bytes, found 5/, () => inside([10, 5, 1]).content()],
+    'a number beyond the message': [/at most 2 bytes, found 4/, () => inside([0x15, 0, 0]).float32()],
     'a huge length': [/found 18446744073709551615/, () => first([10, ...varint(-1)]).content()],
-    'a number cut off': [/4 bytes/, () => first([0x15, 0, 0]).float32()],
     'packed numbers that run past their field': [
       /run past|runs past/,
       () => first(message(1, [128]), [1]).integers([]),
@@ -76,6 +82,15 @@ describe('damage', () => {
     expect(read).toThrow(RivuletError);
     expect(read).toThrow(pattern);
     expect(read).toThrow(/^test\.onnx: Damaged: a test/);
+  });
+
+  it.each<[string, string, () => unknown]>([
+    ['an integer', '3 bytes, found 2', () => first([8, 128]).int64()],
+    ['a number', '5 bytes, found 3', () => first([0x15, 0, 0]).float32()],
+    ['a field', '7 bytes, found 3', () => first([10, 5, 1]).content()],
+  ])('a file that is cut short in %s', (_, length, read) => {
+    const hint = 'Copy or download the file again';
+    expect(read).toThrow(`test.onnx: The file is truncated: expected at least ${length}. ${hint}`);
   });
 
   it('messages nested too deep', () => {

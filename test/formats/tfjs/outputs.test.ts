@@ -94,6 +94,14 @@ it('refuses shards that are not those of the manifest', async () => {
   }
 });
 
+it.each(['group1-shard1of2.bin', 'group1-shard2of2.bin'])('names the shard that is cut short: %s', async (path) => {
+  const files = shardsOf('tfjs-forecaster');
+  files[path] = files[path].subarray(0, 10);
+  const loading = loadModel(kerasFile('tfjs-forecaster/model.json'), { files });
+  await expect(loading).rejects.toThrow(`The shards are too short: expected `);
+  await expect(loading).rejects.toThrow(`. Copy or download the file again: "${path}"`);
+});
+
 it('refuses a weight of texts by its name', async () => {
   const { weightsManifest, ...json } = JSON.parse(new TextDecoder().decode(kerasFile('tfjs-uint8/model.json')));
   weightsManifest.push({ paths: ['texts.bin'], weights: [{ name: 'note', shape: [1], dtype: 'string' }] });
