@@ -159,7 +159,7 @@ function readList(
 }
 
 function readTopLayer(fields: Fields, room: Room): ArchitectureLayer {
-  if (!fields.has('type') || fields.get('type', 'a text') !== 'Residual') return readLayer(fields);
+  if (oneOf(fields, 'type', [...TYPES, 'Residual']) !== 'Residual') return readLayer(fields);
   const layers = readList(fields, 'layers', room, readLayer);
   const shortcut = fields.has('shortcut') && { shortcut: readList(fields, 'shortcut', room, readLayer) };
   fields.end();

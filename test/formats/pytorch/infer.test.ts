@@ -184,7 +184,11 @@ describe('an architecture', () => {
     ['no JSON', '{', /architecture/],
     ['no layers', { layers: [] }, /at least one layer/],
     ['an unknown key', { layers, extra: 1 }, /key that nobody reads.*"extra"/],
-    ['an unknown type', { layers: [{ type: 'Conv2d' }] }, /layers\[0\]\.type.*expected Embedding, LSTM.*"Conv2d"/],
+    [
+      'an unknown type',
+      { layers: [{ type: 'Conv2d' }] },
+      /layers\[0\]\.type.*expected Embedding, LSTM.*, Residual, found "Conv2d"/,
+    ],
     ['a convolution without padding', { layers: [{ type: 'Conv1d' }] }, /layers\[0\] has no "padding"/],
     [
       'a dilation of zero',
@@ -240,7 +244,7 @@ describe('an architecture', () => {
     [
       'a residual within another',
       [{ type: 'Residual', layers: [{ type: 'Residual', layers: [{ type: 'GRU' }] }] }],
-      /layers\[0\]\.layers\[0\]\.type.*found "Residual"/,
+      /layers\[0\]\.layers\[0\]\.type.*LogSoftmax, found "Residual"/,
     ],
     ['a residual of nothing', [{ type: 'Residual', layers: [] }], /layers\[0\]\.layers.*at least one layer/],
     [
