@@ -82,14 +82,15 @@ export class Arguments {
     throw new UsageError(`--${name} takes one of ${choices.join(', ')}, not "${value}"`);
   }
 
-  /** A number in `[min, max]`, both included, written in decimal. */
+  /** A number in `[min, max]`, both included, written in decimal; a min of Number.MIN_VALUE is any above 0. */
   number(name: string, rule: { min: number; max?: number; integer?: boolean }): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const { min, max = rule.integer ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE, integer = false } = rule;
     const value = decimal(text);
     if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value;
-    const range = rule.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+    const from = min === Number.MIN_VALUE ? 'above 0,' : `from ${min}`;
+    const range = rule.max === undefined ? `of at least ${min}` : `${from} to ${max}`;
     throw new UsageError(`--${name} takes ${integer ? 'an integer' : 'a number'} ${range}, not "${text}"`);
   }
 }

@@ -21,6 +21,11 @@ export interface Series {
 /** First byte of every .npy file, and of no text in UTF-8. */
 export const NPY_START = 0x93;
 
+/** First two bytes of every ZIP archive: PK. */
+const ZIP_START = 0x504b;
+/** Byte order marks of UTF-16. */
+const UTF16_MARKS = [0xfffe, 0xfeff];
+
 /** Steps between two looks at the clock. */
 const CHUNK = 64;
 
@@ -76,14 +81,22 @@ export function decodeText(content: Uint8Array, file: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (cause) {
     const before = new TextDecoder().decode(content).split('\ufffd', 1)[0];
-    const isWide = [0xfffe, 0xfeff].includes(256 * content[0] + content[1]);
     throw new RivuletError('INVALID_FILE', `Not text in UTF-8 at line ${before.split('\n').length}`, {
       file,
-      found: isWide ? 'what begins as UTF-16' : undefined,
-      hint: 'Save it as UTF-8',
+      ...otherThanText(content),
       cause,
     });
   }
+}
+
+/** What bytes that are no text in UTF-8 are, as their beginning tells, and what to do about it. */
+export function otherThanText([first, second]: Uint8Array): { found?: string; hint: string } {
+  const start = 256 * first + second;
+  if (start === ZIP_START) {
+    return { found: 'a ZIP archive, as .npz and .xlsx are', hint: 'Save one array with np.save, or a sheet as CSV' };
+  }
+  const hint = 'Save it as UTF-8';
+  return UTF16_MARKS.includes(start) ? { found: 'what begins as UTF-16', hint } : { hint };
 }
 
 /** Where a row of a file stands, for errors. */

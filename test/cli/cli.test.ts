@@ -72,7 +72,12 @@ describe('rivulet', () => {
     ],
     ['a hexadecimal number', ['generate', 'm', '--length', '0x10'], 'not "0x10"'],
     ['a fraction for an integer', ['generate', 'm', '--top-k', '1.5'], '--top-k takes an integer of at least 1'],
-    ['a number out of range', ['generate', 'm', '--top-p', '1.5'], '--top-p takes a number from'],
+    ['a number out of range', ['generate', 'm', '--top-p', '1.5'], '--top-p takes a number above 0, to 1, not "1.5"'],
+    [
+      'a number that is just too low',
+      ['generate', 'm', '--top-p', '0'],
+      '--top-p takes a number above 0, to 1, not "0"',
+    ],
     ['an unknown build', ['inspect', 'm', '--kernels', 'avx'], '--kernels takes one of auto, relaxed, simd, scalar'],
     ['options that exclude each other', ['evaluate', 'm', 'f', '--from', '0.9', '--skip', '1'], 'exclude each other'],
     ['targets for a text', ['evaluate', 'm', 'f.txt', '--targets', 't.npy'], '--targets is for a series'],
@@ -394,7 +399,8 @@ describe('run', () => {
     ['a blank line within', '1,2\n\n1,2\n', /Line 2 is blank/],
     ['an array of another width', writeNpy(new Float32Array(6), [2, 3]), /expected shape \[T, 2\], found \[2, 3\]/],
     ['an array of one axis', writeNpy(new Float32Array(6), [6]), /expected shape \[T, 2\], found \[6\]/],
-    ['bytes that are no text', Uint8Array.of(0x31, 0xff, 0x0a), /Not text in UTF-8/],
+    ['bytes that are no text', Uint8Array.of(0x31, 0xff, 0x0a), /standard input: Not text in UTF-8\. Save it as UTF-8/],
+    ['arrays in a .npz', Uint8Array.of(0x50, 0x4b, 3, 4, 0xff), /found a ZIP archive, as \.npz .*with np\.save/],
   ])('refuses %s', async (_, stdin, message) => {
     const { code, stderr } = await rivulet(['run', series], { stdin });
     expect(stderr).toMatch(message);
