@@ -66,6 +66,8 @@ export class Scaler {
           expected: log ? 'positive finite numbers' : 'finite numbers',
         });
       }
+      // Rounding would leave a mean beside the number, and a deviation that is not quite 0.
+      if (values.every((x) => x === values[0])) return { center: values[0], scale: 1 };
       return FITS[kind](values);
     });
     return new Scaler(

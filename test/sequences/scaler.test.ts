@@ -20,6 +20,15 @@ describe('Scaler', () => {
     expect([...scaler.inverse(scaler.transform(DATA))]).toEqual(DATA.map((x) => expect.closeTo(x, 12)));
   });
 
+  it.each(['standard', 'min-max', 'robust'] as const)('gives a column that never changes a scale of 1: %s', (kind) => {
+    for (const value of [0.1, 1e9 / 3, -7.3, 0]) {
+      const { center, scale } = Scaler.fit(kind, ['a'], new Array(3).fill(value));
+      expect([center, scale]).toEqual([[value], [1]]);
+    }
+    // Rounded to a deviation of 0.
+    expect(Scaler.fit(kind, ['a'], [0, 0, 0, 5e-324]).scale[0]).toBeGreaterThan(0);
+  });
+
   it('scales logarithms', () => {
     const scaler = Scaler.fit('min-max', ['price'], [1, Math.E, Math.E ** 2], { log: true });
     expect([...scaler.transform([1, Math.E ** 2])]).toEqual([0, 1]);
