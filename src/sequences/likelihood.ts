@@ -12,13 +12,16 @@ export interface LikelihoodOptions {
   resolution?: number | undefined;
 }
 
+/** How far the squares may fall below the most they have been before the sums are taken anew: what rounding left then counts. */
+const FALL = 1e3;
+
 /**
  * How unusual a stream's last errors are, given those before: the tail probability of the mean of the last `recent`
  * errors, were it drawn from a normal distribution with the mean and deviation of the `window` errors before them (the
  * anomaly likelihood of Ahmad, Lavin, Purdy and Agha, "Unsupervised real-time anomaly detection for streaming data",
  * Neurocomputing 262, 2017). A score is -log10 of it: 3 is one in a thousand.
  *
- * Constant time and memory for each error.
+ * Constant time, on average, and memory for each error.
  */
 export class ErrorLikelihood {
   /** The last `window + recent` errors, in a ring. */
@@ -30,6 +33,8 @@ export class ErrorLikelihood {
   /** Of the errors before the recent ones, and of their squares. */
   private sum = 0;
   private squares = 0;
+  /** The most that the squares have been since the sums were taken anew: their rounding is of its size. */
+  private peak = 0;
 
   /** @throws RivuletError `INVALID_OPTION` */
   constructor({ window = 1000, recent = 10, warmUp = 10 * recent, resolution = 1e-3 }: LikelihoodOptions = {}) {
@@ -53,8 +58,10 @@ export class ErrorLikelihood {
     this.squares += enters * enters - leaves * leaves;
     errors[at] = error;
     this.count++;
-    // What rounding has left in the sums goes away once a turn.
-    if (at === 0) this.sumUp();
+    this.peak = Math.max(this.peak, this.squares);
+    // What rounding has left in the sums goes away once a turn, and when a glitch has left the window; even errors made
+    // for it fall so far a few hundred times a turn at most.
+    if (at === 0 || !(this.squares * FALL >= this.peak)) this.sumUp();
     return this.count < this.warmUp ? 0 : this.score();
   }
 
@@ -77,6 +84,7 @@ export class ErrorLikelihood {
       this.sum += error;
       this.squares += error * error;
     }
+    this.peak = this.squares;
   }
 }
 

@@ -41,6 +41,19 @@ describe('ErrorLikelihood', () => {
     }
   });
 
+  it.each([1e4, 1e7, 1e9, -1e18, 1e150])('forgets a glitch of %d that has left its window', (glitch) => {
+    const usual = (t: number) => 0.1 + 0.01 * Math.sin(t);
+    for (const fade of [0, 0.2, 0.7]) {
+      const likelihood = new ErrorLikelihood({ window: 100, recent: 5, warmUp: 6, resolution: 1e-9 });
+      const errors = Array.from({ length: 720 }, (_, t) => usual(t) + (t < 403 ? 0 : glitch * fade ** (t - 403)));
+      errors.fill(0.12, 715);
+      const scores = errors.map((error) => likelihood.push(error));
+      expect(scores[719]).toBeCloseTo(judged(errors, 100, 5), 5);
+      // And as soon as it is gone.
+      if (fade === 0) expect(scores[508]).toBeCloseTo(judged(errors.slice(0, 509), 100, 5), 5);
+    }
+  });
+
   it('finds errors that never change as usual as can be, and a single other one not', () => {
     const likelihood = new ErrorLikelihood({ window: 100, recent: 1, warmUp: 1 });
     for (let t = 0; t < 150; t++) expect(likelihood.push(0.1)).toBeCloseTo(t === 0 ? 0 : 0.301, 3);
