@@ -1,6 +1,7 @@
 import { RivuletError } from '../errors.js';
 import { readMetadata, type WithMetadata } from '../formats/metadata.js';
 import { Scaler } from './scaler.js';
+import { checkOut } from './targets.js';
 
 /** Metadata key under which a model carries its task. */
 const KEY = 'forecast';
@@ -100,6 +101,7 @@ export class Forecaster {
    */
   push(reading: ArrayLike<number>, out: Float64Array = new Float64Array(this.predicted.length)): Float64Array {
     checkReading(reading, this.task.columns);
+    checkOut(out, this.predicted.length);
     this.stream.step(this.input ? this.input.transform(reading, this.scaled) : reading, this.predicted);
     if (this.output) return this.output.inverse(this.predicted, out);
     out.set(this.predicted);

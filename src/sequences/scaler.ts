@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import { numbersOf, readMetadata, type WithMetadata } from '../formats/metadata.js';
+import { checkOut } from './targets.js';
 
 /** Metadata key under which a model carries its scaler. */
 const KEY = 'scaler';
@@ -120,11 +121,12 @@ export class Scaler {
 
   /**
    * Numbers of the data's own units `[rows, columns]` -> scaled ones. `out` may be `data`.
-   * @throws RivuletError `INVALID_INPUT` for no whole rows, or a number at or below 0 where logarithms are taken
+   * @throws RivuletError `INVALID_INPUT` for no whole rows, an `out` of another length, or a number at or below 0 where logarithms are taken
    */
   transform(data: ArrayLike<number>, out: Float64Array = new Float64Array(data.length)): Float64Array {
     const { center, scale, log } = this;
     this.checkRows(data);
+    checkOut(out, data.length);
     for (let i = 0; i < data.length; i++) {
       const column = i % center.length;
       if (log && data[i] <= 0) {
@@ -138,10 +140,14 @@ export class Scaler {
     return out;
   }
 
-  /** Scaled numbers `[rows, columns]` -> the data's own units. `out` may be `data`. */
+  /**
+   * Scaled numbers `[rows, columns]` -> the data's own units. `out` may be `data`.
+   * @throws RivuletError `INVALID_INPUT` for no whole rows, or an `out` of another length
+   */
   inverse(data: ArrayLike<number>, out: Float64Array = new Float64Array(data.length)): Float64Array {
     const { center, scale, log } = this;
     this.checkRows(data);
+    checkOut(out, data.length);
     for (let i = 0; i < data.length; i++) {
       const column = i % center.length;
       const x = data[i] * scale[column] + center[column];

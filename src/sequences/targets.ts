@@ -76,6 +76,15 @@ function wholeRows(what: string, { length }: ArrayLike<number>, unit: number): n
   });
 }
 
+/** @throws RivuletError `INVALID_INPUT` for another length than that of what is written to it */
+export function checkOut(out: ArrayLike<number>, length: number): void {
+  if (out.length === length) return;
+  throw new RivuletError('INVALID_INPUT', 'out has the wrong length', {
+    expected: `${length} numbers`,
+    found: String(out.length),
+  });
+}
+
 /** @throws RivuletError `INVALID_OPTION` for what is no integer of at least 1 */
 export function checkCount(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;

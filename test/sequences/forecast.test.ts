@@ -45,6 +45,20 @@ describe('Forecaster', () => {
     expect(forecaster.push([90, 21])).toEqual(twin.push([90, 21]));
   });
 
+  it.each([{ scaler: SCALER }, {}])('leaves it so too when out is too short or too long: %o', async (metadata) => {
+    const model = await load({ forecast: TASK, ...metadata });
+    const forecaster = new Forecaster(model.createStream());
+    const twin = new Forecaster(model.createStream());
+    for (const length of [0, 2, 4]) {
+      expect(() => forecaster.push([90, 21], new Float64Array(length))).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT', expected: '3 numbers', found: String(length) }),
+      );
+    }
+    const out = new Float64Array(3);
+    expect(forecaster.push([90, 21], out)).toBe(out);
+    expect(out).toEqual(twin.push([90, 21]));
+  });
+
   it.each([
     ['no task', {}, 'INVALID_INPUT', /does not say what it forecasts/],
     ['another number of columns', { forecast: { ...TASK, columns: ['heat'] } }, 'INVALID_INPUT', /1 numbers in/],

@@ -71,6 +71,11 @@ describe('Scaler', () => {
     const scaler = Scaler.fit('standard', ['a', 'b'], DATA);
     expect(() => scaler.transform([1])).toThrow(/a multiple of 2/);
     expect(() => scaler.inverse([1, 2, 3])).toThrow(/a multiple of 2/);
+    for (const length of [0, 1, 3]) {
+      const out = new Float64Array(length);
+      expect(() => scaler.transform([1, 2], out)).toThrow(/out has the wrong length: expected 2 numbers/);
+      expect(() => scaler.inverse([1, 2], out)).toThrow(/out has the wrong length: expected 2 numbers/);
+    }
     expect(() => Scaler.fit('standard', ['a', 'b'], [1])).toThrow(/at least one row/);
     expect(() => Scaler.fit('standard', ['a'], [Number.NaN])).toThrow(/finite/);
     expect(() => Scaler.fit('maximal' as 'robust', ['a'], [1])).toThrow(/standard, min-max, robust/);
