@@ -1,5 +1,6 @@
 import { writeNative } from '../formats/safetensors/write-native.js';
 import type { Graph } from '../graph/graph.js';
+import { checkOptions } from '../options.js';
 import { type HeldType, keptNodes, narrowableNodes } from '../plan/quantize.js';
 import type { LoadOptions, loadModel } from '../runtime/load.js';
 import type { Arrays } from './arrays.js';
@@ -35,11 +36,13 @@ export async function calibrate(
   load: typeof loadModel,
   graph: Graph,
   inputs: Readonly<Arrays>,
-  { weights = 'int8', keep = [], kernels = 'auto' }: CalibrateOptions = {},
+  options: CalibrateOptions = {},
 ): Promise<Calibration> {
+  checkOptions(options, ['kernels', 'weights', 'keep'], 'calibrate');
+  const { weights = 'int8', keep = [], kernels = 'auto' } = options;
   const bytes = writeNative(graph);
-  const run = async (options: LoadOptions) => {
-    const model = await load(bytes, { kernels, ...options });
+  const run = async (held: LoadOptions) => {
+    const model = await load(bytes, { kernels, ...held });
     const stepwise = isStepwise(model, graph);
     const found = runWhole(model, completed(model, inputs, stepwise, 1), stepwise);
     model.dispose();

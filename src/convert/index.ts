@@ -3,6 +3,20 @@
 import { type ReadOptions as ReaderOptions, readModel } from '../formats/registry.js';
 import type { Graph } from '../graph/graph.js';
 import { type ReadOptions, readSource, type Source } from '../io/source.js';
+import { checkOptions } from '../options.js';
+
+const OPTIONS = [
+  'architecture',
+  'constants',
+  'files',
+  'name',
+  'onProgress',
+  'onRefusal',
+  'shapes',
+  'signal',
+  'states',
+  'unpadded',
+] as const satisfies readonly (keyof ReadOptions | keyof ReaderOptions | 'name')[];
 
 /** A model as its reader understood it. */
 export interface ReadGraph {
@@ -21,6 +35,7 @@ export async function readGraph(
   source: Source,
   options: ReadOptions & ReaderOptions & { name?: string } = {},
 ): Promise<ReadGraph> {
+  checkOptions(options, OPTIONS, 'readGraph');
   const { bytes, name = options.name, location } = await readSource(source, options);
   return { ...(await readModel(bytes, name, options, location)), size: bytes.length };
 }

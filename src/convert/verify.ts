@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
+import { checkOptions } from '../options.js';
 import type { Model, ShapedArray } from '../runtime/model.js';
 import { type Arrays, count, invalid, repeated, STEPS, shown, symbolsOf } from './arrays.js';
 import { evaluateSteps, evaluateWhole, isStepwise, runWhole, streamed } from './evaluate.js';
@@ -36,6 +37,7 @@ export interface VerifyOptions {
  * @throws RivuletError `INVALID_INPUT` where arrays do not fit, or an input of integers that are no tokens is not given.
  */
 export function verifyModel(model: Model, graph: Graph, options: VerifyOptions = {}): Comparison {
+  checkOptions(options, ['inputs', 'expected', 'seed'], 'verifyModel');
   const { inputs = {}, expected = {}, seed = 1 } = options;
   const unknown = Object.keys(expected).find((name) => !graph.outputs.some((output) => output.name === name));
   if (unknown !== undefined) throw invalid(unknown, 'no output has this name', graph.outputs.map(nameOf).join(', '));

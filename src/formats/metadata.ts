@@ -1,3 +1,5 @@
+import { RivuletError } from '../errors.js';
+import { shown } from '../options.js';
 import { Fields } from './fields.js';
 import { parseJson } from './json.js';
 
@@ -5,6 +7,15 @@ import { parseJson } from './json.js';
 export interface WithMetadata {
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** @throws RivuletError `INVALID_INPUT` for what is no model */
+export function metadataOf(model: Pick<WithMetadata, 'metadata'>): WithMetadata['metadata'] {
+  if (model?.metadata) return model.metadata;
+  throw new RivuletError('INVALID_INPUT', 'Not a model', {
+    expected: 'what loadModel gives, awaited, or a stream of it where a stream is wanted',
+    found: shown(model),
+  });
 }
 
 /**
@@ -16,7 +27,7 @@ export function readMetadata<Result>(
   key: string,
   read: (fields: Fields) => Result,
 ): Result | undefined {
-  const text = model.metadata[key];
+  const text = metadataOf(model)[key];
   if (text === undefined) return undefined;
   const fields = new Fields(parseJson(text, key, model.name), key, model.name);
   const result = read(fields);

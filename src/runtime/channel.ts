@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { shown } from '../options.js';
 import type { PlanPort } from '../plan/plan.js';
 import type { Arena } from './arena.js';
 import type { KernelExports } from './kernels.js';
@@ -173,7 +174,7 @@ export class Channel {
       throw new RivuletError('INVALID_INPUT', `out "${this.port.name}"`, {
         tensor: this.port.name,
         expected: 'a Float32Array',
-        found: kindOf(out),
+        found: shown(out),
       });
     }
     this.checkLength(out, expected, 'out');
@@ -187,7 +188,7 @@ export class Channel {
       throw new RivuletError('INVALID_INPUT', `number ${i} of "${this.port.name}" is none`, {
         tensor: this.port.name,
         expected: 'a number',
-        found: `${kindOf(data[i])}`,
+        found: shown(data[i]),
       });
     }
   }
@@ -234,12 +235,6 @@ export function checkFinite(name: string, data: ArrayLike<number>): void {
       hint: "Clean the data, or load the model with nonFinite: 'propagate'",
     });
   }
-}
-
-/** What was given, for errors. */
-export function kindOf(value: unknown): string {
-  if (typeof value === 'object' && value) return `${value.constructor?.name ?? 'an object'}`;
-  return typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 // One loop for each kind of array that a step is given: an engine that has seen many kinds in one loop reads numbers from

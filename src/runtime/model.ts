@@ -1,7 +1,8 @@
 import { RivuletError } from '../errors.js';
 import { BATCH, type DataType, type Dim, type Graph, TIME } from '../graph/graph.js';
+import { shown } from '../options.js';
 import type { Plan, Planned, PlanPort } from '../plan/plan.js';
-import { type Channel, kindOf } from './channel.js';
+import type { Channel } from './channel.js';
 import { Engine, type NonFinite } from './engine.js';
 import { isFixed } from './fixed.js';
 import type { Build, KernelSet } from './kernels.js';
@@ -220,7 +221,7 @@ function shapedArrays(inputs: Readonly<Record<string, ShapedArray>>): Map<string
     if (isArray(value?.data) && isArray(value.shape)) continue;
     throw new RivuletError('INVALID_INPUT', `input "${name}"`, {
       expected: '{ data: numbers, shape: [lengths] }',
-      found: kindOf(value),
+      found: shown(value),
       hint: 'A stream takes plain arrays: model.createStream().run(numbers)',
     });
   }

@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { kindOf } from './channel.js';
+import { shown } from '../options.js';
 import { Hash } from './hash.js';
 
 // Layout, little-endian: 0 magic "RVST", 4 version (u16), 6 zero (u16), 8 fingerprint (2 x u32), 16 bytes of state (u32),
@@ -27,7 +27,7 @@ export function writeSnapshot(fingerprint: readonly [number, number], state: Flo
  * @throws RivuletError `INVALID_SNAPSHOT`: not a snapshot, of a newer version, of another model, truncated or altered.
  */
 export function readSnapshot(bytes: Uint8Array, fingerprint: readonly [number, number], size: number): Float32Array {
-  if (!(bytes instanceof Uint8Array)) throw invalid('not bytes', 'a Uint8Array', kindOf(bytes));
+  if (!(bytes instanceof Uint8Array)) throw invalid('not bytes', 'a Uint8Array', shown(bytes));
   if (bytes.length < HEADER) throw invalid('too short', `at least ${HEADER} bytes`, `${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(0, true) !== MAGIC) throw invalid('not a snapshot', '"RVST" at its beginning', 'other bytes');

@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { kindOf } from './channel.js';
+import { shown } from '../options.js';
 import type { Engine } from './engine.js';
 import { isFixed } from './fixed.js';
 import type { Model } from './model.js';
@@ -199,7 +199,7 @@ export class Stream {
     if (typeof inputs !== 'object' || inputs === null) {
       throw new RivuletError('INVALID_INPUT', 'not an input', {
         expected: `an array of numbers, or a record of ${namesOf(engine.plan.inputs)}`,
-        found: kindOf(inputs),
+        found: shown(inputs),
       });
     }
     for (const name in inputs) {
@@ -210,7 +210,7 @@ export class Stream {
     for (const channel of engine.inputs) {
       const data = inputs[channel.port.name];
       if (data === undefined) throw unknownName('input', 'nothing', [channel.port]);
-      if (typeof data !== 'number' && !isArray(data)) throw unknownName('input', kindOf(data), [channel.port]);
+      if (typeof data !== 'number' && !isArray(data)) throw unknownName('input', shown(data), [channel.port]);
       channel.attach(data, steps);
     }
     for (const channel of engine.outputs) {

@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
-import { checkCount, Rows, type TargetOptions } from './targets.js';
+import { checkOptions } from '../options.js';
+import { checkCount, Rows, TARGET_OPTIONS, type TargetOptions } from './targets.js';
 
 export interface BatchOptions extends TargetOptions {
   /** Sequences that the data are cut into, to be run side by side. */
@@ -7,6 +8,8 @@ export interface BatchOptions extends TargetOptions {
   /** Steps of each sequence in one batch. */
   sequenceLength: number;
 }
+
+const OPTIONS = ['batchSize', 'sequenceLength', ...TARGET_OPTIONS] as const satisfies readonly (keyof BatchOptions)[];
 
 /** The same stretch of every sequence: what `model.runMany` takes, and what should come out. */
 export interface SequenceBatch {
@@ -43,6 +46,7 @@ export interface SequenceBatch {
  * @throws RivuletError `INVALID_OPTION`, `INVALID_INPUT` (no whole rows, or too few for a step and its target)
  */
 export function sequenceBatches(data: ArrayLike<number>, options: BatchOptions): Generator<SequenceBatch, void, void> {
+  checkOptions(options, OPTIONS, 'sequenceBatches');
   const batchSize = checkCount('batchSize', options.batchSize);
   const sequenceLength = checkCount('sequenceLength', options.sequenceLength);
   const rows = new Rows(data, options);

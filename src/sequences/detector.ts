@@ -1,7 +1,8 @@
 import { RivuletError } from '../errors.js';
 import { numberOf, readMetadata } from '../formats/metadata.js';
-import { checkReading, Forecaster, type SeriesStream } from './forecast.js';
-import { ErrorLikelihood, type LikelihoodOptions } from './likelihood.js';
+import { checkOptions, shown } from '../options.js';
+import { Forecaster, type Reading, readingOf, type SeriesStream } from './forecast.js';
+import { ErrorLikelihood, LIKELIHOOD_OPTIONS, type LikelihoodOptions } from './likelihood.js';
 import { Scaler } from './scaler.js';
 
 /** Metadata key under which a model carries its settings. */
@@ -11,6 +12,8 @@ export interface DetectorOptions extends LikelihoodOptions {
   /** Score from which a reading counts as an anomaly (default: 5, one in a hundred thousand). */
   threshold?: number | undefined;
 }
+
+const OPTIONS = ['threshold', ...LIKELIHOOD_OPTIONS] as const satisfies readonly (keyof DetectorOptions)[];
 
 /** What a detector says of one reading. */
 export interface Detection {
@@ -42,9 +45,13 @@ export class Detector {
    * @throws RivuletError as `Forecaster` does; `INVALID_OPTION`
    */
   constructor(stream: SeriesStream, options: DetectorOptions = {}) {
+    checkOptions(options, OPTIONS, 'Detector');
     const { columns, ...carried } = carriedBy(stream) ?? {};
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     const { threshold = 5, ...likelihood }: DetectorOptions = { ...carried, ...given };
+    if (typeof threshold !== 'number' || Number.isNaN(threshold)) {
+      throw new RivuletError('INVALID_OPTION', 'Bad threshold', { expected: 'a number', found: shown(threshold) });
+    }
     this.threshold = threshold;
     if (columns) {
       const useless = Object.keys(given).find((name) => name !== 'threshold');
@@ -69,14 +76,14 @@ export class Detector {
    * Takes the next reading, `[columns]`.
    * @throws RivuletError as `Forecaster.push` does; the detector is then as it was
    */
-  push(reading: ArrayLike<number>): Detection {
-    const judged = this.judge(reading);
+  push(reading: Reading): Detection {
+    const judged = this.judge(readingOf(reading, this.columns));
     return { ...judged, isAnomaly: judged.score >= this.threshold };
   }
 }
 
-function carriedBy({ model }: SeriesStream): (DetectorOptions & { columns?: readonly string[] }) | undefined {
-  return readMetadata(model, KEY, (fields) => {
+function carriedBy(stream: SeriesStream): (DetectorOptions & { columns?: readonly string[] }) | undefined {
+  return readMetadata(stream?.model, KEY, (fields) => {
     const read = (key: string, least: number) => (fields.has(key) ? numberOf(fields, key, least) : undefined);
     const [window, recent, warmUp] = ['window', 'recent', 'warmUp'].map((key) => read(key, 1));
     return {
@@ -121,7 +128,6 @@ function byModel(stream: SeriesStream, columns: readonly string[]): Judge {
   const scaler = Scaler.of(stream.model)?.select(columns);
   const out = new Float32Array(1);
   return (reading) => {
-    checkReading(reading, columns);
     stream.step(scaler?.transform(reading) ?? reading, out);
     return { score: out[0] };
   };

@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import { readMetadata, type WithMetadata } from '../formats/metadata.js';
+import { shown } from '../options.js';
 import { Scaler } from './scaler.js';
 import { checkOut } from './targets.js';
 
@@ -72,6 +73,9 @@ export function forecastTask(model: SeriesStream['model']): ForecastTask {
   return task;
 }
 
+/** The numbers of a row's columns, or the number of one column. */
+export type Reading = number | ArrayLike<number>;
+
 /** Readings in, forecasts out, in the data's own units: a stream between a scaler and its inverse. */
 export class Forecaster {
   readonly task: ForecastTask;
@@ -85,7 +89,7 @@ export class Forecaster {
    * @throws RivuletError as `forecastTask` and `Scaler.of` do
    */
   constructor(readonly stream: SeriesStream) {
-    const { model } = stream;
+    const model = stream?.model;
     this.task = forecastTask(model);
     const { columns, targets, horizon } = this.task;
     const scaler = Scaler.of(model);
@@ -99,21 +103,34 @@ export class Forecaster {
    * One reading `[columns]` -> the forecast of what follows, `[horizon, targets]`.
    * @throws RivuletError `INVALID_INPUT`, and as `stream.step` does; the stream is then as it was
    */
-  push(reading: ArrayLike<number>, out: Float64Array = new Float64Array(this.predicted.length)): Float64Array {
-    checkReading(reading, this.task.columns);
+  push(reading: Reading, out: Float64Array = new Float64Array(this.predicted.length)): Float64Array {
+    const values = readingOf(reading, this.task.columns);
     checkOut(out, this.predicted.length);
-    this.stream.step(this.input ? this.input.transform(reading, this.scaled) : reading, this.predicted);
+    this.stream.step(this.input ? this.input.transform(values, this.scaled) : values, this.predicted);
     if (this.output) return this.output.inverse(this.predicted, out);
     out.set(this.predicted);
     return out;
   }
 }
 
-/** @throws RivuletError `INVALID_INPUT` for another number of columns */
-export function checkReading(reading: ArrayLike<number>, columns: readonly string[]): void {
-  if (reading.length === columns.length) return;
-  throw new RivuletError('INVALID_INPUT', 'A reading of the wrong length', {
-    expected: columns.join(', '),
-    found: `${reading.length} numbers`,
-  });
+/**
+ * A reading of these columns, as an array.
+ * @throws RivuletError `INVALID_INPUT` for another number of them, and what is no number
+ */
+export function readingOf(reading: Reading, columns: readonly string[]): ArrayLike<number> {
+  const values = typeof reading === 'number' ? [reading] : reading;
+  const isArray = typeof values === 'object' && values !== null && 'length' in values;
+  if (!isArray || values.length !== columns.length) {
+    throw new RivuletError('INVALID_INPUT', 'A reading of the wrong length', {
+      expected: columns.join(', '),
+      found: isArray ? `${values.length} numbers` : shown(values),
+    });
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (typeof values[i] === 'number') continue;
+    throw new RivuletError('INVALID_INPUT', `A reading whose "${columns[i]}" is no number`, {
+      found: shown(values[i]),
+    });
+  }
+  return values;
 }

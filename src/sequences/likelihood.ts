@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { checkOptions, shown } from '../options.js';
 import { checkCount } from './targets.js';
 
 export interface LikelihoodOptions {
@@ -11,6 +12,13 @@ export interface LikelihoodOptions {
   /** The least deviation that is believed, in the errors' unit, or a series that stands still would make noise an alarm (default: 0.001). */
   resolution?: number | undefined;
 }
+
+export const LIKELIHOOD_OPTIONS = [
+  'window',
+  'recent',
+  'warmUp',
+  'resolution',
+] as const satisfies readonly (keyof LikelihoodOptions)[];
 
 /** How far the squares may fall below the most they have been before the sums are taken anew: what rounding left then counts. */
 const FALL = 1e3;
@@ -37,12 +45,14 @@ export class ErrorLikelihood {
   private peak = 0;
 
   /** @throws RivuletError `INVALID_OPTION` */
-  constructor({ window = 1000, recent = 10, warmUp = 10 * recent, resolution = 1e-3 }: LikelihoodOptions = {}) {
+  constructor(options: LikelihoodOptions = {}) {
+    checkOptions(options, LIKELIHOOD_OPTIONS, 'ErrorLikelihood');
+    const { window = 1000, recent = 10, warmUp = 10 * recent, resolution = 1e-3 } = options;
     this.recent = checkCount('recent', recent);
     this.errors = new Float64Array(checkCount('window', window) + recent);
     this.warmUp = Math.max(checkCount('warmUp', warmUp), recent + 1);
-    if (!(resolution > 0)) {
-      throw new RivuletError('INVALID_OPTION', 'Bad resolution', { expected: 'above 0', found: String(resolution) });
+    if (!(typeof resolution === 'number' && resolution > 0)) {
+      throw new RivuletError('INVALID_OPTION', 'Bad resolution', { expected: 'above 0', found: shown(resolution) });
     }
     this.resolution = resolution;
   }

@@ -1,5 +1,6 @@
 import { RivuletError } from '../errors.js';
 import { numbersOf, readMetadata, type WithMetadata } from '../formats/metadata.js';
+import { checkOptions, shown } from '../options.js';
 import { checkOut } from './targets.js';
 
 /** Metadata key under which a model carries its scaler. */
@@ -41,12 +42,14 @@ export class Scaler {
     kind: ScalerKind,
     columns: readonly string[],
     data: ArrayLike<number>,
-    { log = false }: ScalerOptions = {},
+    options: ScalerOptions = {},
   ): Scaler {
+    checkOptions(options, ['log'], 'Scaler.fit');
+    const { log = false } = options;
     if (!SCALERS.includes(kind)) {
       throw new RivuletError('INVALID_OPTION', 'Bad kind of scaler', {
         expected: SCALERS.join(', '),
-        found: String(kind),
+        found: shown(kind),
       });
     }
     const width = columns.length;

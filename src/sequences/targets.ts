@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { shown } from '../options.js';
 
 /** What stands in a row of the data, and what is to be predicted from it. */
 export interface TargetOptions {
@@ -11,6 +12,13 @@ export interface TargetOptions {
   /** What to predict at each row, `[rows, any]`, where that is not a part of the rows that follow. */
   targets?: ArrayLike<number> | undefined;
 }
+
+export const TARGET_OPTIONS = [
+  'width',
+  'horizon',
+  'targetColumns',
+  'targets',
+] as const satisfies readonly (keyof TargetOptions)[];
 
 /** The rows of an array `[rows, width]`, and the target of each. */
 export class Rows {
@@ -68,7 +76,11 @@ export class Rows {
 }
 
 /** How many times `unit` numbers stand in an array. */
-function wholeRows(what: string, { length }: ArrayLike<number>, unit: number): number {
+function wholeRows(what: string, data: ArrayLike<number>, unit: number): number {
+  if (typeof data !== 'object' || data === null) {
+    throw new RivuletError('INVALID_INPUT', `${what} are no array of numbers`, { found: shown(data) });
+  }
+  const { length } = data;
   if (Number.isInteger(length / unit)) return length / unit;
   throw new RivuletError('INVALID_INPUT', `${what} of no whole number of rows`, {
     expected: `a multiple of ${unit} numbers`,
@@ -90,6 +102,6 @@ export function checkCount(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;
   throw new RivuletError('INVALID_OPTION', `Bad ${name}`, {
     expected: 'an integer of at least 1',
-    found: String(value),
+    found: shown(value),
   });
 }

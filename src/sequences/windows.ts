@@ -1,4 +1,5 @@
-import { checkCount, Rows, type TargetOptions } from './targets.js';
+import { checkOptions } from '../options.js';
+import { checkCount, Rows, TARGET_OPTIONS, type TargetOptions } from './targets.js';
 
 export interface WindowOptions extends TargetOptions {
   /** Rows that a window shows. */
@@ -6,6 +7,8 @@ export interface WindowOptions extends TargetOptions {
   /** Rows from one window's beginning to the next one's (default: 1). */
   stride?: number | undefined;
 }
+
+const OPTIONS = ['length', 'stride', ...TARGET_OPTIONS] as const satisfies readonly (keyof WindowOptions)[];
 
 /** A stretch of one series, and the rows that came after it. */
 export interface SeriesWindow {
@@ -30,6 +33,7 @@ export function windows(
   series: readonly ArrayLike<number>[],
   options: WindowOptions,
 ): Generator<SeriesWindow, void, void> {
+  checkOptions(options, OPTIONS, 'windows');
   const length = checkCount('length', options.length);
   const stride = checkCount('stride', options.stride ?? 1);
   const all = series.map((data) => new Rows(data, options));

@@ -1,6 +1,7 @@
 import { RivuletError } from '../errors.js';
+import { checkOptions, shown } from '../options.js';
 import { Pacer } from './pause.js';
-import { Sampler, type SamplerOptions } from './sample.js';
+import { SAMPLER_OPTIONS, Sampler, type SamplerOptions } from './sample.js';
 import { StopText } from './stop.js';
 import { logitsWidth, runInChunks, type TokenStream } from './stream.js';
 import type { Vocabulary } from './vocabulary.js';
@@ -21,6 +22,15 @@ export interface GenerateOptions extends SamplerOptions {
   sampler?: Sampler | undefined;
 }
 
+const OPTIONS = [
+  'prompt',
+  'length',
+  'stop',
+  'signal',
+  'sampler',
+  ...SAMPLER_OPTIONS,
+] as const satisfies readonly (keyof GenerateOptions)[];
+
 /** How a generation ended: the return value of the iterators. */
 export interface Ending {
   reason: 'length' | 'stop';
@@ -36,7 +46,7 @@ export interface Ending {
  * turned out to be another. The event loop turns every few milliseconds.
  *
  * Wrong options throw at the call, with the stream untouched. Whenever the iterator stands still, ended or threw (from
- * `signal`, or a logit that can't be sampled), the stream has read the prompt and every character drawn but the last. So
+ * `signal`, or a logit that can't be sampled), the stream has read the prompt and every character drawn but the last (the last too, where what it gave for it can't be sampled). So
  * to go on, now or from a snapshot, pass that character (`Ending.last`) as the next prompt. An abort while the prompt is
  * read leaves it read in part.
  *
@@ -84,11 +94,18 @@ function generatePieces(
   vocabulary: Vocabulary,
   options: GenerateOptions,
 ): Generator<string, Ending, void> {
+  checkOptions(options, OPTIONS, 'generate');
   const { length = 500, signal } = options;
   if (!(length >= 0 && (Number.isInteger(length) || length === Number.POSITIVE_INFINITY))) {
     throw new RivuletError('INVALID_OPTION', 'Bad length', {
       expected: 'an integer of at least 0, or Infinity',
-      found: String(length),
+      found: shown(length),
+    });
+  }
+  if (typeof vocabulary?.encode !== 'function') {
+    throw new RivuletError('INVALID_INPUT', 'Not a vocabulary', {
+      expected: 'Vocabulary.of(model)',
+      found: shown(vocabulary),
     });
   }
   const width = logitsWidth(stream, vocabulary.size);

@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { throwIfAborted } from './generate.js';
 import { Pacer } from './pause.js';
 import { logitsWidth, runInChunks, type TokenStream } from './stream.js';
@@ -27,13 +28,14 @@ export interface TextLoss {
  * every few milliseconds.
  *
  * @param ids token ids, at least two
- * @throws RivuletError `INVALID_INPUT` (too few ids, an id outside the vocabulary, no text model), `ABORTED`
+ * @throws RivuletError `INVALID_INPUT` (too few ids, an id outside the vocabulary, no text model), `INVALID_OPTION`, `ABORTED`
  */
 export async function evaluateText(
   stream: TokenStream,
   ids: ArrayLike<number>,
   options: EvaluateOptions = {},
 ): Promise<TextLoss> {
+  checkOptions(options, ['onProgress', 'signal'], 'evaluateText');
   const pacer = new Pacer();
   const total = ids.length - 1;
   throwIfAborted(options.signal);

@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { shown } from '../options.js';
 
 /** State of a `Random`: four 32-bit words. Plain data, so it survives JSON. */
 export type RandomState = readonly [number, number, number, number];
@@ -16,7 +17,7 @@ export class Random {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new RivuletError('INVALID_OPTION', 'Bad seed', {
         expected: `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`,
-        found: String(seed),
+        found: shown(seed),
       });
     }
     // The finaliser of MurmurHash3 is a bijection, so the four words differ from each other and can't all be zero,

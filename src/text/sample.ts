@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { checkOptions, shown } from '../options.js';
 import { expOfNegative } from './exp.js';
 import { Random, type RandomState } from './random.js';
 
@@ -12,6 +13,13 @@ export interface SamplerOptions {
   /** An integer of at least 0: the same seed and logits give the same tokens on every machine. Default: a random one. */
   seed?: number | undefined;
 }
+
+export const SAMPLER_OPTIONS = [
+  'temperature',
+  'topK',
+  'topP',
+  'seed',
+] as const satisfies readonly (keyof SamplerOptions)[];
 
 /**
  * Draws token ids from logits.
@@ -33,8 +41,9 @@ export class Sampler {
   /** A max-heap of token ids at the front, the ids taken from it (likeliest last) at the back. */
   #heap = new Int32Array(0);
 
-  /** @throws RivuletError `INVALID_OPTION` for a value outside its range */
+  /** @throws RivuletError `INVALID_OPTION` for an option that there is not, or a value outside its range */
   constructor(options: SamplerOptions = {}) {
+    checkOptions(options, SAMPLER_OPTIONS, 'Sampler');
     this.temperature = options.temperature ?? 1;
     this.topK = options.topK ?? Number.POSITIVE_INFINITY;
     this.topP = options.topP ?? 1;
@@ -158,7 +167,7 @@ export function argmax(logits: ArrayLike<number>): number {
 
 function check(name: string, value: number, expected: string, isRight: (value: number) => boolean): void {
   if (typeof value !== 'number' || !isRight(value)) {
-    throw new RivuletError('INVALID_OPTION', `Bad ${name}`, { expected, found: String(value) });
+    throw new RivuletError('INVALID_OPTION', `Bad ${name}`, { expected, found: shown(value) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { shown } from '../options.js';
 
 /** What text needs of a stream: token ids in, logits out. A `Stream` of a text model is one. */
 export interface TokenStream {
@@ -25,6 +26,9 @@ const CHUNK_TOKENS = 64;
  * @throws RivuletError `INVALID_INPUT` where the model is no text model, or one of another vocabulary
  */
 export function logitsWidth(stream: Pick<TokenStream, 'model'>, vocabularySize?: number): number {
+  if (!stream?.model) {
+    throw new RivuletError('INVALID_INPUT', 'Not a stream', { expected: 'model.createStream()', found: shown(stream) });
+  }
   const { name, inputs, outputs } = stream.model;
   const [width] = outputs.map((port) => port.size);
   if (inputs.length !== 1 || inputs[0]?.size !== 1 || outputs.length !== 1 || width === undefined) {

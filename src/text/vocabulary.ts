@@ -1,4 +1,6 @@
 import { RivuletError } from '../errors.js';
+import { metadataOf } from '../formats/metadata.js';
+import { checkOptions, shown } from '../options.js';
 
 export interface VocabularyOptions {
   /** An entry that stands in for every character the vocabulary lacks. Without it such a character is an error. */
@@ -16,9 +18,10 @@ export class Vocabulary {
   /**
    * @param entries one Unicode code point each, none twice
    * @throws RivuletError `INVALID_INPUT` for an entry that is no single code point or stands twice, `INVALID_OPTION`
-   *   where `options.unknown` is no entry
+   *   where `options.unknown` is no entry, or an option is another
    */
   constructor(entries: readonly string[], options: VocabularyOptions = {}) {
+    checkOptions(options, ['unknown'], 'Vocabulary');
     this.#entries = [...entries];
     this.size = entries.length;
     for (const [id, entry] of this.#entries.entries()) {
@@ -52,7 +55,7 @@ export class Vocabulary {
    * @throws RivuletError `INVALID_INPUT` where the model carries none, or one that is malformed
    */
   static of(model: { readonly metadata: Readonly<Record<string, string>> }, options?: VocabularyOptions): Vocabulary {
-    const json = model.metadata.vocabulary;
+    const json = metadataOf(model).vocabulary;
     if (json === undefined) {
       throw new RivuletError('INVALID_INPUT', 'The model carries no vocabulary', {
         expected: 'a JSON array of characters as metadata "vocabulary"',
@@ -82,6 +85,7 @@ export class Vocabulary {
    * @throws RivuletError `INVALID_INPUT` naming the first character that is no entry, unless there is an `unknown`
    */
   encode(text: string): Int32Array {
+    if (typeof text !== 'string') throw notGiven('a text', text);
     const ids = new Int32Array(text.length); // in UTF-16 units: at least as many as code points
     let count = 0;
     for (const character of text) {
@@ -98,6 +102,7 @@ export class Vocabulary {
    * @throws RivuletError `INVALID_INPUT` for an id outside `[0, size)`
    */
   decode(ids: ArrayLike<number>): string {
+    if (typeof ids !== 'object' || ids === null) throw notGiven('an array of token ids', ids);
     let text = '';
     for (let i = 0; i < ids.length; i++) text += this.character(ids[i]);
     return text;
@@ -121,6 +126,10 @@ function isOneCharacter(entry: unknown): entry is string {
   if (typeof entry !== 'string') return false;
   const code = entry.codePointAt(0);
   return code !== undefined && entry.length === (code > 0xffff ? 2 : 1) && !(code >= 0xd800 && code <= 0xdfff);
+}
+
+function notGiven(expected: string, found: unknown): RivuletError {
+  return new RivuletError('INVALID_INPUT', 'Nothing to encode or decode', { expected, found: shown(found) });
 }
 
 function unknownCharacter(character: string, position: number): RivuletError {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPool, type Pool, type PoolOptions, type PoolStream } from '../../src/adapters/pool/index.js';
+import { compact } from '../../src/adapters/pool/rows.js';
 import { RivuletError } from '../../src/errors.js';
 import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, type Model } from '../../src/index.js';
@@ -41,6 +42,45 @@ describe.skipIf(!isBuilt)('a pool of two workers', () => {
     expect(pool.inputs).toEqual(model.inputs);
     expect(pool.outputs).toEqual(model.outputs);
     expect([pool.kernels, pool.stateBytes, pool.workers]).toEqual([model.kernels, model.stateBytes, 2]);
+  });
+
+  it('spreads streams over its workers, asked for one after the other or at once', async () => {
+    const streams = await Promise.all(Array.from({ length: 10 }, () => pool.createStream()));
+    const twins = await Promise.all(streams.slice(0, 4).map((stream) => stream.clone()));
+    const counts = (list: PoolStream[]) => [...new Set(list.map(({ link }) => link))].map((link) => link.streams);
+    expect(counts(streams)).toHaveLength(2);
+    expect(streams.filter(({ link }) => link === streams[0].link)).toHaveLength(5);
+    expect(counts([...streams, ...twins]).reduce((sum, count) => sum + count)).toBe(14);
+    for (const stream of [...streams, ...twins]) stream.dispose();
+    expect(counts(streams)).toEqual([0, 0]);
+  });
+
+  it('sends of an array that is a part of a buffer that part alone', () => {
+    const whole = new Float32Array(1000);
+    const part = whole.subarray(10, 12);
+    for (const sent of [compact(part), compact({ x: part }).x, compact({ x: { data: part, shape: [1, 2] } }).x.data]) {
+      expect([sent.length, sent.buffer.byteLength]).toEqual([2, 8]);
+    }
+    expect(compact(whole)).toBe(whole);
+    expect(compact([1, 2])).toEqual([1, 2]);
+  });
+
+  it('refuses what is misused before any stream has moved', async () => {
+    const streams = await pool.createStreams(3);
+    const before = await Promise.all(streams.map((stream) => stream.save()));
+    const x = new Float32Array(3 * INPUTS);
+    const bad = Array.from(x) as unknown[];
+    bad[4] = null;
+    for (const [call, found] of [
+      [() => pool.stepMany(streams, x, new Array(3 * HIDDEN).fill(0) as never), 'Array'],
+      [() => pool.stepMany(streams, bad as never), 'null'],
+      [() => pool.stepMany(streams, undefined as never), 'undefined'],
+      [() => pool.stepMany(Promise.resolve(streams) as never, x), 'Promise'],
+    ] as const) {
+      expect(await refusal(call())).toMatchObject({ code: 'INVALID_INPUT', found });
+    }
+    expect(await Promise.all(streams.map((stream) => stream.save()))).toEqual(before);
+    for (const stream of streams) stream.dispose();
   });
 
   it('gives the bits of one thread, whatever the order of the streams', async () => {
@@ -210,5 +250,13 @@ describe.skipIf(!isBuilt)('pools of other models', () => {
       expect((await refusal(later)).code).toBe('DISPOSED');
     }
     stream.dispose();
+  });
+
+  it('names an option that there is not, and a script that is no URL', async () => {
+    expect(await refusal(open({ worker: 2 } as never))).toMatchObject({ code: 'INVALID_OPTION', found: 'worker' });
+    expect(await refusal(open({ workerUrl: 'pool-worker.js' }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      found: '"pool-worker.js"',
+    });
   });
 });

@@ -1,6 +1,11 @@
 import { RivuletError } from '../../errors.js';
 import type { Answer, Request } from './messages.js';
 
+/** For a call on a pool that was disposed of. */
+export function gone(): RivuletError {
+  return new RivuletError('DISPOSED', 'the pool was disposed of', { hint: 'Make another with createPool()' });
+}
+
 /** A worker as the host has it. */
 interface HostWorker {
   post(request: Request, transfer: ArrayBuffer[]): void;

@@ -1,10 +1,11 @@
 import { RivuletError } from '../../errors.js';
 import { readSource, type Source } from '../../io/source.js';
+import { shown } from '../../options.js';
 import { Channel } from '../../runtime/channel.js';
 import type { Port, ShapedArray } from '../../runtime/model.js';
-import { WorkerLink } from './link.js';
-import type { Facts, Rows, WorkerLoadOptions } from './messages.js';
-import { gatherRows, isInteger, RowBuffers, scatterRows, transferred } from './rows.js';
+import { gone, WorkerLink } from './link.js';
+import type { Facts, Request, Rows, WorkerLoadOptions } from './messages.js';
+import { compact, gatherRows, isInteger, RowBuffers, scatterRows, transferred } from './rows.js';
 import { PoolStream } from './stream.js';
 
 export interface PoolOptions extends WorkerLoadOptions {
@@ -21,20 +22,29 @@ export interface PoolOptions extends WorkerLoadOptions {
 export async function createPool(source: Source, options: PoolOptions = {}): Promise<Pool> {
   const { workers = await coreCount(), workerUrl = new URL('./pool-worker.js', import.meta.url), ...rest } = options;
   if (!Number.isInteger(workers) || workers < 1 || workers > 1024) {
-    throw new RivuletError('INVALID_OPTION', 'workers', { expected: 'a count from 1 to 1024', found: String(workers) });
+    throw new RivuletError('INVALID_OPTION', 'workers', { expected: 'a count from 1 to 1024', found: shown(workers) });
   }
-  const shown = await sendable(source);
-  const loading = { ...rest, ...(shown.name === undefined ? {} : { name: rest.name ?? shown.name }) };
+  const script = urlOf(workerUrl);
+  const sent = await sendable(source);
+  const loading = { ...rest, ...(sent.name === undefined ? {} : { name: rest.name ?? sent.name }) };
   const links: WorkerLink[] = [];
   try {
-    for (let i = 0; i < workers; i++) links.push(await WorkerLink.start(new URL(workerUrl)));
-    const loaded = links.map((link) => link.request<Facts>({ op: 'load', source: shown.source, options: loading }));
+    for (let i = 0; i < workers; i++) links.push(await WorkerLink.start(script));
+    const loaded = links.map((link) => link.request<Facts>({ op: 'load', source: sent.source, options: loading }));
     const [facts] = await Promise.all(loaded);
     return new Pool(links, facts, options.nonFinite === 'propagate');
   } catch (error) {
     const ended = new RivuletError('DISPOSED', 'the pool could not be made');
     for (const link of links) link.fail(ended);
     throw error;
+  }
+}
+
+function urlOf(workerUrl: string | URL): URL {
+  try {
+    return new URL(workerUrl);
+  } catch (cause) {
+    throw new RivuletError('INVALID_OPTION', 'workerUrl', { expected: 'a whole URL', found: shown(workerUrl), cause });
   }
 }
 
@@ -47,7 +57,7 @@ async function sendable(source: Source): Promise<{ source: Source; name?: string
     return { source: base === undefined ? source : new URL(source, base).href };
   }
   const { bytes, name } = await readSource(source);
-  return { source: bytes, ...(name === undefined ? {} : { name }) };
+  return { source: compact(bytes), ...(name === undefined ? {} : { name }) };
 }
 
 async function coreCount(): Promise<number> {
@@ -81,6 +91,7 @@ export class Pool {
   /** As `model.fingerprint`: snapshots go between pools and models that have the same. */
   readonly fingerprint: string;
   private readonly input: Channel | undefined;
+  private readonly output: Channel | undefined;
   private readonly buffers: Map<WorkerLink, RowBuffers>;
   private ended = false;
   private ids = 0;
@@ -105,7 +116,11 @@ export class Pool {
     this.streamable = facts.streamable;
     this.fingerprint = facts.fingerprint;
     const [port] = facts.ports;
-    if (port && facts.inputs.length === 1 && facts.outputs.length === 1) this.input = new Channel(port);
+    if (port && facts.inputs.length === 1 && facts.outputs.length === 1) {
+      this.input = new Channel(port);
+      const [{ shape, ...output }] = facts.outputs;
+      this.output = new Channel({ ...output, shape: [...shape], value: output.name });
+    }
     this.buffers = new Map(links.map((link) => [link, new RowBuffers(isInteger(port))]));
   }
 
@@ -131,17 +146,18 @@ export class Pool {
   async createStreams(count: number): Promise<PoolStream[]> {
     this.checkLive();
     if (!Number.isInteger(count) || count < 0) {
-      throw new RivuletError('INVALID_INPUT', 'count', { expected: 'a count of streams', found: String(count) });
+      throw new RivuletError('INVALID_INPUT', 'count', { expected: 'a count of streams', found: shown(count) });
     }
     const shares = new Map(this.links.map((link) => [link, 0]));
-    const load = (link: WorkerLink) => link.streams + shares.get(link)!;
     for (let i = 0; i < count; i++) {
-      const link = this.links.reduce((least, one) => (load(one) < load(least) ? one : least));
+      const link = this.links.reduce((least, one) => (one.streams < least.streams ? one : least));
       shares.set(link, shares.get(link)! + 1);
+      // Before it is there: a call that does not wait for this one finds it counted.
+      link.streams++;
     }
     const made = [...shares].map(async ([link, share]) => {
       const ids = Array.from({ length: share }, () => this.ids++);
-      await link.request({ op: 'create', ids });
+      await this.counted(link, share, { op: 'create', ids });
       return ids.map((id) => new PoolStream(this, link, id));
     });
     return (await Promise.all(made)).flat();
@@ -166,28 +182,23 @@ export class Pool {
   ): Promise<Float32Array> {
     this.checkLive();
     if (!Number.isInteger(steps) || steps < 0) {
-      throw new RivuletError('INVALID_INPUT', 'steps', { expected: 'a count', found: String(steps) });
+      throw new RivuletError('INVALID_INPUT', 'steps', { expected: 'a count', found: shown(steps) });
     }
-    const { input } = this;
-    if (!input) {
+    const { input, output } = this;
+    if (!input || !output) {
       throw new RivuletError('INVALID_INPUT', 'this model does not run streams side by side', {
         found: this.streamable ? 'several inputs or outputs' : 'a model of whole sequences',
         hint: this.streamable ? 'Step its streams one by one with records' : 'Use pool.run',
       });
     }
-    const [outputPort] = this.outputs;
+    // All here, not in the workers: one must not refuse what the others have done.
     const shares = this.sharesOf(streams);
-    const result = out ?? new Float32Array(streams.length * steps * outputPort.size);
-    if (result.length !== streams.length * steps * outputPort.size) {
-      throw new RivuletError('INVALID_INPUT', `out "${outputPort.name}" has the wrong length`, {
-        tensor: outputPort.name,
-        expected: `${streams.length * steps * outputPort.size} numbers (${outputPort.size} a step)`,
-        found: `${result.length}`,
-      });
-    }
-    // Here, not in the workers: one must not refuse what the others have done.
-    input.checkLength(inputs, streams.length * steps * input.port.size, 'input');
+    const rows = streams.length * steps;
+    input.checkLength(inputs, rows * input.port.size, 'input');
+    input.checkNumbers(inputs);
     input.checkTokens(inputs);
+    const result = out ?? new Float32Array(rows * output.port.size);
+    output.checkOut(result, rows * output.port.size);
     if (!this.anyNumber) input.checkFinite(inputs);
     const typed = inputs instanceof Float32Array || inputs instanceof Float64Array;
     const numbers = typed ? inputs : Float64Array.from(inputs);
@@ -200,13 +211,13 @@ export class Pool {
   async run(inputs: Readonly<Record<string, ShapedArray>>): Promise<Record<string, ShapedArray<Float32Array>>> {
     this.checkLive();
     const free = this.links.reduce((least, link) => (link.busy < least.busy ? link : least));
-    return free.request({ op: 'whole', inputs });
+    return free.request({ op: 'whole', inputs: compact(inputs) });
   }
 
   /** Ends the workers. Calls that have not come back are rejected with `DISPOSED`. */
   dispose(): void {
     this.ended = true;
-    const error = new RivuletError('DISPOSED', 'the pool was disposed of');
+    const error = gone();
     for (const link of this.links) link.fail(error);
   }
 
@@ -217,8 +228,19 @@ export class Pool {
   /** @internal */
   async cloneOf({ link, id }: PoolStream): Promise<PoolStream> {
     const twin = this.ids++;
-    await link.request({ op: 'clone', id: twin, from: id });
+    link.streams++;
+    await this.counted(link, 1, { op: 'clone', id: twin, from: id });
     return new PoolStream(this, link, twin);
+  }
+
+  /** A request for `count` streams that are counted already, and no more where it fails. */
+  private async counted(link: WorkerLink, count: number, request: Request): Promise<void> {
+    try {
+      await link.request(request);
+    } catch (error) {
+      link.streams -= count;
+      throw error;
+    }
   }
 
   /** @internal A stream was disposed of: the next call looks at each of its streams anew. */
@@ -247,6 +269,12 @@ export class Pool {
 
   /** The streams by worker. */
   private sharesOf(streams: readonly PoolStream[]): Share[] {
+    if (!Array.isArray(streams as unknown)) {
+      throw new RivuletError('INVALID_INPUT', 'streams', {
+        expected: 'a list of streams, awaited',
+        found: shown(streams),
+      });
+    }
     const { roster } = this;
     const all = streams.length;
     if (roster && areSame(roster.streams, streams)) return roster.shares;
@@ -256,7 +284,7 @@ export class Pool {
       if (stream?.pool !== this) {
         throw new RivuletError('INVALID_INPUT', `stream ${i} is of another pool`, {
           expected: `streams of this pool of "${this.name}"`,
-          found: stream?.pool ? `one of a pool of "${stream.pool.name}"` : String(stream),
+          found: stream?.pool ? `one of a pool of "${stream.pool.name}"` : shown(stream),
         });
       }
       stream.checkLive(i);
@@ -280,7 +308,7 @@ export class Pool {
   }
 
   private checkLive(): void {
-    if (this.ended) throw new RivuletError('DISPOSED', 'the pool was disposed of');
+    if (this.ended) throw gone();
   }
 }
 

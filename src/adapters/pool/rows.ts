@@ -37,6 +37,16 @@ const allocate = (bytes: number): ArrayBuffer =>
 export const transferred = ({ input, output }: Rows): ArrayBuffer[] =>
   SHARED ? [] : [input.buffer as ArrayBuffer, output.buffer as ArrayBuffer];
 
+/** The same argument without what a message would carry along: the rest of the buffer that an array is a part of. */
+export function compact<T>(argument: T): T {
+  if (ArrayBuffer.isView(argument)) {
+    const isPart = argument.byteLength < argument.buffer.byteLength && 'slice' in argument;
+    return isPart ? ((argument as unknown as Uint8Array).slice() as T) : argument;
+  }
+  if (typeof argument !== 'object' || argument === null || Array.isArray(argument)) return argument;
+  return Object.fromEntries(Object.entries(argument).map(([name, value]) => [name, compact(value)])) as T;
+}
+
 export const isInteger = (port: PlanPort | undefined): boolean => port !== undefined && port.type !== 'float32';
 
 type Numbers = Float32Array | Float64Array;

@@ -1,8 +1,9 @@
 import { RivuletError } from '../../errors.js';
 import type { NamedInputs, NamedOutputs, StepInput } from '../../runtime/stream.js';
-import type { WorkerLink } from './link.js';
+import { gone, type WorkerLink } from './link.js';
 import type { StreamMethod } from './messages.js';
 import type { Pool } from './pool.js';
+import { compact } from './rows.js';
 
 /**
  * A stream that lives in one of the pool's workers. Its methods are those of `Stream`, answered by a promise: calls of one
@@ -20,9 +21,7 @@ export class PoolStream {
     readonly link: WorkerLink,
     /** @internal */
     readonly id: number,
-  ) {
-    link.streams++;
-  }
+  ) {}
 
   /** Whether `dispose` was called, here or on the pool. */
   get disposed(): boolean {
@@ -81,7 +80,7 @@ export class PoolStream {
 
   /** @internal Refuses a stream that is no more; `index` is its place in a list. */
   checkLive(index?: number): void {
-    if (this.pool.disposed) throw new RivuletError('DISPOSED', 'the pool was disposed of');
+    if (this.pool.disposed) throw gone();
     if (this.live) return;
     throw new RivuletError('DISPOSED', `${index === undefined ? 'the stream' : `stream ${index}`} was disposed of`, {
       hint: 'Create another with pool.createStream()',
@@ -90,6 +89,6 @@ export class PoolStream {
 
   private async call<T>(method: StreamMethod, argument?: unknown): Promise<T> {
     this.checkLive();
-    return this.link.request<T>({ op: 'call', id: this.id, method, argument });
+    return this.link.request<T>({ op: 'call', id: this.id, method, argument: compact(argument) });
   }
 }

@@ -11,9 +11,11 @@ type Post = (answer: Answer, transfer: ArrayBuffer[]) => void;
 
 let model: Model;
 /** By their number in the pool. */
-const streams: Stream[] = [];
+const streams = new Map<number, Stream>();
 /** What the last call on many streams was for. */
 let listed: { engine: Engine; slots: Int32Array };
+
+const streamOf = (id: number): Stream => streams.get(id)!;
 
 /** Does what is asked; what it returns is cloned into the answer, but for the buffers listed in `transfer`. */
 async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unknown> {
@@ -22,17 +24,17 @@ async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unkno
       model = await loadModel(request.source, request.options);
       return factsOf(model);
     case 'create':
-      for (const id of request.ids) streams[id] = model.createStream();
+      for (const id of request.ids) streams.set(id, model.createStream());
       return undefined;
     case 'clone':
-      streams[request.id] = streams[request.from].clone();
+      streams.set(request.id, streamOf(request.from).clone());
       return undefined;
     case 'dispose':
-      streams[request.id].dispose();
-      delete streams[request.id];
+      streamOf(request.id).dispose();
+      streams.delete(request.id);
       return undefined;
     case 'call':
-      return streams[request.id][request.method](request.argument as never);
+      return streamOf(request.id)[request.method](request.argument as never);
     case 'whole':
       return model.run(request.inputs);
     case 'many':
@@ -42,7 +44,7 @@ async function perform(request: Request, transfer: ArrayBuffer[]): Promise<unkno
 
 /** The rows go back with the answer, whether the memory is shared or was sent. */
 function stepRows({ ids, steps, rows }: Extract<Request, { op: 'many' }>, transfer: ArrayBuffer[]): Rows {
-  if (ids) listed = { engine: streams[ids[0]].engine, slots: ids.map((id) => streams[id].slot) };
+  if (ids) listed = { engine: streamOf(ids[0]).engine, slots: ids.map((id) => streamOf(id).slot) };
   const { engine, slots } = listed;
   engine.inputs[0].attach(rows.input, steps);
   engine.outputs[0].attach(rows.output, steps);
