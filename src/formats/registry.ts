@@ -189,8 +189,8 @@ function refuseForeign(options: ReadOptions, name: string, takes: readonly strin
 /** The same at once, for the native format alone. */
 export function readModelSync(bytes: Uint8Array, file?: string): Graph {
   if (looksLikeSafetensors(bytes)) return readNative(bytes, file);
-  const other = binaryFormatOf(bytes)?.name;
-  throw unknownFormat(other ?? strangerIn(bytes), file, [NATIVE]).with(
+  const other = binaryFormatOf(bytes);
+  throw unknownFormat(strangerIn(bytes, other?.name), file, [NATIVE]).with(
     other ? { hint: 'Convert it beforehand (rivulet convert), or use loadModel' } : {},
   );
 }
@@ -218,10 +218,8 @@ function jsonObject(bytes: Uint8Array, file: string | undefined): JsonObject {
   return parseJson(text, 'file', file, MAX_JSON_DEPTH_OF_MODELS) as JsonObject;
 }
 
-const strangerIn = (bytes: Uint8Array): string =>
-  bytes.length === 0
-    ? 'an empty file'
-    : (STRANGERS.find(([start]) => startsWith(bytes, start))?.[1] ?? 'something unknown');
+const strangerIn = (bytes: Uint8Array, otherwise = 'something unknown'): string =>
+  bytes.length === 0 ? 'an empty file' : (STRANGERS.find(([start]) => startsWith(bytes, start))?.[1] ?? otherwise);
 
 function unknownFormat(found: string, file: string | undefined, formats: readonly string[]): RivuletError {
   return new RivuletError('UNKNOWN_FORMAT', 'Not a model that can be read', {
