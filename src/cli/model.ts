@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ReadGraph, readGraph } from '../convert/index.js';
+import { RivuletError } from '../errors.js';
 import type { OnRefusal } from '../formats/refusals.js';
 import { loadModel, type Model, type Stream } from '../index.js';
 import { type Progress as Read, readSource } from '../io/source.js';
@@ -88,7 +89,13 @@ function heldOf(args: Arguments): { weights?: HeldType; keep?: readonly string[]
 export async function openStream(model: Model, args: Arguments, context: Context): Promise<Stream> {
   const stream = model.createStream();
   const path = args.text('state');
-  if (path !== undefined) stream.restore(await readBytes(path, context));
+  if (path === undefined) return stream;
+  const bytes = await readBytes(path, context);
+  try {
+    stream.restore(bytes);
+  } catch (error) {
+    throw error instanceof RivuletError ? error.inFile(path) : error;
+  }
   return stream;
 }
 

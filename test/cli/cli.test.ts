@@ -246,7 +246,12 @@ describe('generate', () => {
     const prompt = await rivulet(['generate', text, '--prompt', 'Ω']);
     expect(prompt).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('U+03A9') });
     await writeFile(at('no-state'), 'abc');
-    expect(await rivulet(['generate', text, '--state', at('no-state')])).toMatchObject({ code: 1, stdout: '' });
+    const state = await rivulet(['generate', text, '--state', at('no-state')]);
+    expect(state).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining(`${at('no-state')}: the snapshot`),
+    });
     const folderAsFile = await rivulet(['generate', text, '--length', '1', '--save-state', folder]);
     expect(folderAsFile).toMatchObject({ code: 1, stderr: expect.stringContaining(`${folder}: Writing failed`) });
   });
