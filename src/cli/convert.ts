@@ -19,6 +19,9 @@ import { Progress } from './progress.js';
 import { READER_OPTIONS } from './reader-options.js';
 import { portsOf } from './series.js';
 
+/** Endings of formats that are read and not written. */
+const OTHERS = /\.(onnx|pt|pth|pkl|h5|hdf5|keras|tflite|json|nam|npy|csv)$/i;
+
 /** Types of weights by the names that the command line takes, and how far rounding to them may move an output. */
 const WEIGHTS = {
   f32: { type: 'float32', tolerance: 1e-5 },
@@ -61,6 +64,7 @@ export const convertVerb: Verb = {
   async run(args, context) {
     const output = args.text('output');
     if (output === undefined) throw new UsageError('--output is missing');
+    if (OTHERS.test(output)) throw new UsageError(`--output ${output}: what is written is a .safetensors file`);
     const weights = args.choice('weights', Object.keys(WEIGHTS) as (keyof typeof WEIGHTS)[]);
     const tolerance = args.number('tolerance', { min: 0 }) ?? WEIGHTS[weights ?? 'f32'].tolerance;
     const { graph, format, file } = await openGraph(args, context);

@@ -65,7 +65,11 @@ export const traceVerb: Verb = {
     const { stderr, signal, stdout } = context;
     const path = args.text('output') ?? '-';
     const suffix = FORMATS.find((name) => path.endsWith(`.${name}`));
-    const format = args.choice('format', FORMATS) ?? suffix ?? 'csv';
+    const chosen = args.choice('format', FORMATS) ?? suffix;
+    if (!chosen && /\.(png|jpe?g|gif|webp|pdf|html?)$/i.test(path)) {
+      throw new UsageError(`--output ${path}: what can be drawn is an .svg`);
+    }
+    const format = chosen ?? 'csv';
     const rangeOf = readRange(args, LENGTH);
     if ((args.positionals[1] === undefined) === (args.text('text') === undefined)) {
       throw new UsageError('Either INPUT or --text says what is read');

@@ -236,7 +236,8 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 function ioError(cause: unknown, name: string): RivuletError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'ENOENT') return new RivuletError('IO', 'No such file', { file: name, cause });
-  if (code === 'EISDIR') return new RivuletError('IO', 'Is a directory', { file: name, cause });
+  if (code === 'EISDIR')
+    return new RivuletError('IO', 'Is a directory', { file: name, cause, hint: 'Name a file in it' });
   return new RivuletError('IO', 'Reading failed', { file: name, cause, found: reasonOf(cause) });
 }
 

@@ -45,13 +45,13 @@ export interface Ending {
  * turn, and so on. Each piece is one character as soon as it is known to be in the text, or several after a stop text
  * turned out to be another. The event loop turns every few milliseconds.
  *
- * Wrong options throw at the call, with the stream untouched. Whenever the iterator stands still, ended or threw (from
- * `signal`, or a logit that can't be sampled), the stream has read the prompt and every character drawn but the last (the last too, where what it gave for it can't be sampled). So
- * to go on, now or from a snapshot, pass that character (`Ending.last`) as the next prompt. An abort while the prompt is
- * read leaves it read in part.
+ * Wrong options throw at the call, with the stream untouched. Whenever the iterator stands still, ended or threw from
+ * `signal`, the stream has read the prompt and every character drawn but the last. So to go on, now or from a snapshot,
+ * pass that character (`Ending.last`) as the next prompt. An abort while the prompt is read leaves it read in part.
+ * Logits that can't be sampled are what the stream answers to the last character drawn: it has read that one too then.
  *
  * @throws RivuletError `INVALID_OPTION`, `INVALID_INPUT` (a prompt outside the vocabulary, a stream or vocabulary that
- *   does not fit), `ABORTED`
+ *   does not fit, logits that can't be sampled), `ABORTED`
  */
 export function generate(
   stream: TokenStream,

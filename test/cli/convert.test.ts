@@ -122,6 +122,7 @@ describe('rivulet convert', () => {
     ['--verify without data', ['convert', 'm', '--verify', '-o', 'z'], '--verify goes with INPUT and EXPECTED'],
     ['an input without a file', ['convert', 'm', '--input', 'x.npy', '-o', 'z'], '--input takes NAME=FILE'],
     ['an input twice', ['convert', 'm', '--input', 'x=a', '--input', 'x=b', '-o', 'z'], '--input names "x" twice'],
+    ['another format', ['convert', 'm', '-o', 'a.onnx'], 'a.onnx: what is written is a .safetensors file'],
     ['other weights', ['convert', 'm', '--weights', 'f8', '-o', 'z'], '--weights takes one of f32, f16, bf16'],
   ])('answers %s with exit code 2', async (_, argv, message) => {
     const { code, stderr } = await rivulet(argv.map((word) => (word === 'm' ? at('model.safetensors') : word)));

@@ -164,6 +164,7 @@ describe('trace', () => {
     ['an unknown layer', ['t.txt', '--layer', 'lstm9'], 1, /no such recurrent layer: expected lstm0, found lstm9/],
     ['an unknown gate', ['t.txt', '--gate', 'reset'], 1, /An LSTM has no such gate.*found reset/],
     ['an empty part', ['t.txt', '--skip', '9'], 1, /Nothing to trace/],
+    ['a picture that it does not draw', ['t.txt', '-o', 'gates.png'], 2, /gates\.png: what can be drawn is an \.svg/],
     ['a format that it does not write', ['t.txt', '--format', 'png'], 2, /--format takes one of csv, json, npy, svg/],
   ])('refuses %s', async (_, argv, code, message) => {
     const found = await rivulet(['trace', text, ...argv.map((word) => (word === 't.txt' ? at(word) : word))]);

@@ -117,7 +117,7 @@ describe('readSource', () => {
       () => join(folder, 'none'),
       { code: 'IO', message: expect.stringMatching(/none: No such file/) },
     ],
-    ['a folder', () => folder, { code: 'IO', message: expect.stringMatching(/Is a directory/) }],
+    ['a folder', () => folder, { code: 'IO', message: expect.stringMatching(/Is a directory.*Name a file in it/) }],
     [
       'an HTTP status',
       () => `${origin}/none`,

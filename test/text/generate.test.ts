@@ -79,6 +79,23 @@ describe('generate', () => {
     expect(stream.read).toEqual([0]);
   });
 
+  it('has read all that was drawn where a logit of the answer cannot be sampled', () => {
+    const stream = new FakeStream(vocabulary.size);
+    const step = stream.step.bind(stream);
+    stream.step = (token, out) => {
+      const logits = step(token, out);
+      if (stream.read.length > 5) out?.fill(Number.NaN);
+      return logits;
+    };
+    let text = '';
+    const generation = generateSync(stream, vocabulary, { prompt: 'ab' });
+    expect(() => {
+      for (const piece of generation) text += piece;
+    }).toThrow(/can't be sampled/);
+    expect([...text]).toHaveLength(4);
+    expect(vocabulary.decode(stream.read)).toBe(`ab${text}`);
+  });
+
   it('makes nothing and reads no last character for length 0', () => {
     const { text, stream, ending } = say('abc', { prompt: 'ab', length: 0 });
     expect(text).toBe('');
