@@ -48,6 +48,13 @@ function layOut(to: usize, x: usize, geometry: usize, channels: i32): void {
   }
 }
 
+/** Whether the image is all that is laid out, each element where it was. */
+function liesInPlace(geometry: usize): bool {
+  return geo(geometry, H) == geo(geometry, PADDED_H) && geo(geometry, W) == geo(geometry, PADDED_W)
+    && geo(geometry, TOP) == 0 && geo(geometry, LEFT) == 0
+    && geo(geometry, SPREAD_H) == 1 && geo(geometry, SPREAD_W) == 1;
+}
+
 /** [positions][panels * 16] -> y [O][positions]. */
 function layBack(y: usize, from: usize, positions: i32, outputs: i32): void {
   const row = <usize>panelsOf(outputs) * PANEL;
@@ -127,8 +134,8 @@ export function convolutionStep<V>(args: usize, slots: usize, n: i32, steps: i32
   const groupWeights: usize = separate ? 0 : yRow * <usize>(1 + tapsH * tapsW * channels);
   const inputBytes = pixel * <usize>(geo(geometry, H) * geo(geometry, W));
   const outputBytes = <usize>(positions * outputs) << 2;
-  // One channel lies as it should already, and so does one position, where nothing is padded or spread.
-  const asItIs = inputBytes == <usize>area * pixel && (channels == 1 || area == 1) && !separate;
+  // One channel lies as it should already, and so does one position, where nothing is padded, cut off or spread.
+  const asItIs = liesInPlace(geometry) && (channels == 1 || area == 1) && !separate;
   const straight = positions == 1 && groups == 1;
   const laidOut = arg(args, 5);
   const result = laidOut + ((<usize>area * pixel + 127) & ~63);
@@ -233,7 +240,7 @@ function appendLines(to: usize, args: usize, geometry: usize, row: i32, next: i3
   const xStride = arg(args, 1);
   let x = arg(args, 0) + <usize>row * xStride;
   for (let i = 0; i < count; i++, to += line, x += <usize>next * xStride) {
-    if (geo(geometry, PADDED_W) == 1) copyWords(to, x, line);
+    if (geo(geometry, PADDED_W) == 1 && geo(geometry, W) == 1 && geo(geometry, LEFT) == 0) copyWords(to, x, line);
     else {
       memory.fill(to, 0, line);
       layOut(to, x, geometry, channels);

@@ -1,5 +1,6 @@
 // What a beginner passes by mistake: every public call refuses it, before anything happens, in words of its own.
 import { describe, expect, it } from 'vitest';
+import { withWeights } from '../src/convert/weights.js';
 import { writeNative } from '../src/formats/safetensors/write-native.js';
 import { loadModel, type Model, RivuletError } from '../src/index.js';
 import { shown } from '../src/options.js';
@@ -87,6 +88,13 @@ describe('things of another kind', () => {
     expect(
       ['3', 3, 3n, null, undefined, [1], {}, new Float32Array(1), () => 1, Object.create(null)].map(shown),
     ).toEqual(['"3"', '3', '3n', 'null', 'undefined', 'Array', 'Object', 'Float32Array', 'a function', 'an object']);
+  });
+});
+
+describe('a type of weights that there is not', () => {
+  it('is refused: it was stored under its name', () => {
+    const graph = cell({ op: 'RNN', inputs: 1, hidden: 2 });
+    expect(() => withWeights(graph, 'int4' as never)).toThrow(refused('INVALID_OPTION', 'bfloat16', 'found "int4"'));
   });
 });
 

@@ -3,6 +3,7 @@ import type { Graph, Tensor } from '../graph/graph.js';
 import { toFloat32 } from '../graph/tensor.js';
 import { littleEndianBytes } from '../io/binary.js';
 import { float32ToBfloat16, float32ToFloat16 } from '../io/narrow.js';
+import { shown } from '../options.js';
 import { holdWeights } from '../plan/quantize.js';
 
 /** The types in which a file may hold its weights; all but int8 are float32 once loaded, unless `loadModel` is told otherwise. */
@@ -19,6 +20,9 @@ export type WeightType = (typeof WEIGHT_TYPES)[number];
  *   name in `keep` that no node has.
  */
 export function withWeights(graph: Graph, type: WeightType, keep: readonly string[] = []): Graph {
+  if (!WEIGHT_TYPES.includes(type)) {
+    throw new RivuletError('INVALID_OPTION', 'weights', { expected: WEIGHT_TYPES.join(', '), found: shown(type) });
+  }
   if (type === 'int8') return holdWeights(graph, type, keep);
   const initial = new Set(graph.states.map((state) => state.initial));
   const tensors = new Map<string, Tensor>();

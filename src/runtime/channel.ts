@@ -65,7 +65,7 @@ export class Channel {
     const to = this.index + row * this.stride;
     const target = this.integer ? arena.u32 : arena.f32;
     if (inner) for (let i = 0; i < size; i++) target[to + i] = data[from + inner[i]];
-    else if (size > SHORT && data instanceof Float32Array) {
+    else if (size > SHORT && data instanceof Float32Array && !this.integer) {
       arena.f32.set(data.length === size ? data : data.subarray(from, from + size), to);
     } else if (data instanceof Float32Array) copyFloat32(target, to, data, from, size);
     else if (data instanceof Float64Array) copyFloat64(target, to, data, from, size);

@@ -146,7 +146,8 @@ function samplerOf({ sampler, temperature, topK, topP, seed }: GenerateOptions):
       hint: `Set ${given[0]} where the sampler is made`,
     });
   }
-  return sampler;
+  if (typeof sampler.sample === 'function') return sampler;
+  throw new RivuletError('INVALID_OPTION', 'Bad sampler', { expected: 'a Sampler', found: shown(sampler) });
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -111,10 +111,10 @@ export class Vocabulary {
   /** The character of one token id; throws as `decode` does. */
   character(id: number): string {
     const entry = this.#entries[id];
-    if (entry === undefined) {
+    if (entry === undefined || typeof id !== 'number') {
       throw new RivuletError('INVALID_INPUT', 'Token id outside the vocabulary', {
         expected: `an integer from 0 to ${this.size - 1}`,
-        found: String(id),
+        found: shown(id),
       });
     }
     return entry;

@@ -62,6 +62,14 @@ describe.skipIf(!isBuilt)('a pool of two workers', () => {
       expect([sent.length, sent.buffer.byteLength]).toEqual([2, 8]);
     }
     expect(compact(whole)).toBe(whole);
+    const pooled = Buffer.from('abcdef');
+    expect(pooled.buffer.byteLength).toBeGreaterThan(6);
+    expect([compact(pooled).buffer.byteLength, String(Buffer.from(compact(pooled)))]).toEqual([6, 'abcdef']);
+    const shared = new Float32Array(new SharedArrayBuffer(400)).subarray(0, 2);
+    expect(compact(shared)).toBe(shared);
+    const loop: Record<string, unknown> = {};
+    loop.again = loop;
+    expect(() => compact(loop)).not.toThrow();
     expect(compact([1, 2])).toEqual([1, 2]);
   });
 

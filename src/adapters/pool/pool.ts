@@ -26,7 +26,7 @@ export async function createPool(source: Source, options: PoolOptions = {}): Pro
   }
   const script = urlOf(workerUrl);
   const sent = await sendable(source);
-  const loading = { ...rest, ...(sent.name === undefined ? {} : { name: rest.name ?? sent.name }) };
+  const loading = { ...compact(rest), ...(sent.name === undefined ? {} : { name: rest.name ?? sent.name }) };
   const links: WorkerLink[] = [];
   try {
     for (let i = 0; i < workers; i++) links.push(await WorkerLink.start(script));
@@ -160,7 +160,12 @@ export class Pool {
       await this.counted(link, share, { op: 'create', ids });
       return ids.map((id) => new PoolStream(this, link, id));
     });
-    return (await Promise.all(made)).flat();
+    const settled = await Promise.allSettled(made);
+    const streams = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    const refused = settled.find((one) => one.status === 'rejected');
+    if (!refused) return streams;
+    for (const stream of streams) stream.dispose();
+    throw refused.reason;
   }
 
   /**

@@ -37,14 +37,26 @@ const allocate = (bytes: number): ArrayBuffer =>
 export const transferred = ({ input, output }: Rows): ArrayBuffer[] =>
   SHARED ? [] : [input.buffer as ArrayBuffer, output.buffer as ArrayBuffer];
 
-/** The same argument without what a message would carry along: the rest of the buffer that an array is a part of. */
-export function compact<T>(argument: T): T {
+/**
+ * The same argument without what a message would carry along: the rest of the buffer that an array is a part of. Looked for in
+ * records of arrays, and records of these, which is what streams and `run` take.
+ */
+export function compact<T>(argument: T, depth = 2): T {
   if (ArrayBuffer.isView(argument)) {
-    const isPart = argument.byteLength < argument.buffer.byteLength && 'slice' in argument;
-    return isPart ? ((argument as unknown as Uint8Array).slice() as T) : argument;
+    const isPart = argument.buffer instanceof ArrayBuffer && argument.byteLength < argument.buffer.byteLength;
+    // Not the argument's own: a Buffer's gives a view again.
+    return isPart && !(argument instanceof DataView) ? (Uint8Array.prototype.slice.call(argument) as T) : argument;
   }
-  if (typeof argument !== 'object' || argument === null || Array.isArray(argument)) return argument;
-  return Object.fromEntries(Object.entries(argument).map(([name, value]) => [name, compact(value)])) as T;
+  if (
+    depth === 0 ||
+    typeof argument !== 'object' ||
+    argument === null ||
+    Object.getPrototypeOf(argument) !== Object.prototype
+  )
+    return argument;
+  return Object.fromEntries(
+    Object.entries(argument as object).map(([key, value]) => [key, compact(value, depth - 1)]),
+  ) as T;
 }
 
 export const isInteger = (port: PlanPort | undefined): boolean => port !== undefined && port.type !== 'float32';

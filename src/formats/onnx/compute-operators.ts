@@ -289,6 +289,20 @@ function holds(type: DataType, other: DataType): boolean {
 
 const WIDTH: Partial<Record<DataType, number>> = { bfloat16: 1, float16: 1, float32: 2, float64: 3 };
 
+/** The least and the most that a float32 or float64 becomes as an integer. */
+const BOUNDS: Partial<Record<DataType, readonly [number, number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63 - 1024],
+};
+
+/** What a number becomes in another type: of a fraction its whole part, and what an integer can't be its nearest. */
+function castNumber(number: number, from: DataType, to: DataType): number {
+  if (to === 'bool') return Number(number !== 0);
+  if (WIDTH[to]) return to === 'float32' ? Math.fround(number) : number;
+  const [least, most] = (WIDTH[from] && BOUNDS[to]) || [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  return Math.min(Math.max(Math.trunc(number) || 0, least), most);
+}
+
 /**
  * Cast, where it changes no number: to the same type; of weights to a wider one (they are float32 once loaded); of
  * tokens to other integers. A graph input that is only there to be cast is of the wider type from the start.
@@ -321,7 +335,7 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     return;
   }
   if (to && x.fill !== undefined) {
-    node.give(0, { type: to, shape: x.shape, fill: x.fill });
+    node.give(0, { type: to, shape: x.shape, fill: castNumber(x.fill, from, to) });
     return;
   }
   if (x.constant && wide && narrow && (wide > narrow || (from === 'float64' && to === 'float32'))) {
@@ -330,7 +344,7 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
   }
   const numbers = to && (x.constant || x.items) ? numbersOf(node, x) : undefined;
   if (numbers && to && (!wide || !narrow)) {
-    const data = wide ? numbers.data : Array.from(numbers.data, to === 'bool' ? (n) => Number(n !== 0) : Math.trunc);
+    const data = wide ? numbers.data : Array.from(numbers.data, (number) => castNumber(number, from, to));
     const name = node.node.outputs[0];
     node.builder.define(name, node.builder.constant(tensorOf(name, to, data, numbers.shape)));
     return;

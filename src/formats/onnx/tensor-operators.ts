@@ -179,7 +179,10 @@ export function reduce(node: NodeContext): void {
   const some = given && given.length > 0 ? given.map((axis) => node.axis(axis, shape.length)) : undefined;
   const axes = some ?? (idle ? [] : shape.map((_, axis) => axis));
   if (axes.length === 0) {
-    node.alias(0, x);
+    // Nothing to add up; what is done to each number remains.
+    const each = { ReduceSumSquare: 'Mul', ReduceL1: 'Abs', ReduceL2: 'Abs', ReduceLogSum: 'Log' }[node.node.op];
+    if (each) node.emit(each, each === 'Mul' ? [x, x] : [x], [node.give(0, { type: x.type, shape })]);
+    else node.alias(0, x);
     return;
   }
   const to = shape.flatMap((length, axis): Length[] => (axes.includes(axis) ? (keep ? [1] : []) : [length]));

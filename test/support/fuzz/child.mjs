@@ -1,6 +1,7 @@
 // The process in which files are loaded: it may run out of memory, hang or crash without taking the test with it. It gets
 // { first, cases: [{ bytes, options }] }, where `first` is the number of the first case, and answers with how each ended, in the
 // same order, and what all cost together.
+import { readGraph } from '../../../dist/convert.js';
 import { loadModel, RivuletError } from '../../../dist/index.js';
 
 /** Rows of inputs that a loaded model is tried with, at most this many numbers in all. */
@@ -27,11 +28,11 @@ function exercise(model) {
   model.run(Object.fromEntries(shaped));
 }
 
-/** @param all whether the reader goes on behind what it refuses. */
+/** @param all whether a reader goes on behind what it refuses first, as `rivulet inspect` has it. */
 async function outcomeOf(bytes, options, all) {
   try {
-    const onRefusal = all ? () => undefined : undefined;
-    const model = await loadModel(bytes, { nonFinite: 'propagate', ...options, onRefusal });
+    if (all) await readGraph(bytes, { ...options, onRefusal: () => undefined });
+    const model = await loadModel(bytes, { nonFinite: 'propagate', ...options });
     exercise(model);
     model.dispose();
     return { outcome: 'loaded' };
