@@ -1,4 +1,5 @@
 import { RivuletError } from '../../errors.js';
+import { decodeUtf8 } from '../../io/utf8.js';
 import { COPY_AGAIN } from '../hints.js';
 
 /** Messages inside messages. ONNX's own fields reach seven, and each subgraph is three deeper. */
@@ -76,12 +77,9 @@ export class WireMessage {
   }
 
   text(): string {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.content());
-    } catch (cause) {
-      if (cause instanceof RivuletError) throw cause;
-      throw this.wrong('text in UTF-8', 'other bytes');
-    }
+    const text = decodeUtf8(this.content());
+    if (text === undefined) throw this.wrong('text in UTF-8', 'other bytes');
+    return text;
   }
 
   message(what: string): WireMessage {
