@@ -82,7 +82,13 @@ export function inferNode(node: GraphNode, types: Map<string, ValueType>, graph:
     const type = types.get(name)?.type ?? 'float32';
     // A constant is read as what the operator takes it for, or refused there.
     if (operator.anyType || operator.integers?.includes(i) || type === 'float32' || graph.tensors.has(name)) continue;
-    throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
+    throw new RivuletError('UNSUPPORTED_OPERATOR', `${node.op} does not compute with integers`, {
+      node: node.name,
+      tensor: name,
+      expected: 'float32',
+      found: type,
+      hint: 'Cast them to float32 before it',
+    });
   }
   for (const [i, name] of node.outputs.entries()) {
     if (name === '') continue;
