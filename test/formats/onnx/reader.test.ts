@@ -218,6 +218,36 @@ describe('operators of all versions', () => {
   });
 });
 
+describe('time turned round', () => {
+  const bounds = (end: bigint, axis: number) => [
+    integers('s', [-1]),
+    integers('e', [end]),
+    integers('a', [axis]),
+    integers('step', [-1]),
+    integers('front', [0]),
+  ];
+  const turn = (from: string, to: string) => node('Slice', [from, 's', 'e', 'a', 'step'], to);
+  const run = async (nodes: NodeSpec[], weights: ReturnType<typeof bounds>) => {
+    const file = model({ nodes, weights, inputs: [value('x', ['T', 'N', 2])], outputs: [value('y', undefined)] });
+    const { y } = (await loadModel(file)).run({ x: { data: [1, 2, 3, 4, 5, 6], shape: [3, 1, 2] } });
+    return [y.shape, ...y.data];
+  };
+
+  it.each([-(2n ** 63n), -(2n ** 63n) + 1n, -(2n ** 31n)])('to %d', async (end) => {
+    const nodes = [turn('x', 't'), node('Neg', ['t'], 'y')];
+    expect(await run(nodes, bounds(end, 0))).toEqual([[3, 1, 2], -5, -6, -3, -4, -1, -2]);
+  });
+
+  it('behind an axis of 1 that comes or goes', async () => {
+    const before = [node('Unsqueeze', ['x', 'front'], 'u'), turn('u', 'y')];
+    expect(await run(before, bounds(-(2n ** 63n), 1))).toEqual([[1, 3, 1, 2], 5, 6, 3, 4, 1, 2]);
+    const behind = [turn('x', 't'), node('Unsqueeze', ['t', 'front'], 'y')];
+    expect(await run(behind, bounds(-(2n ** 63n), 0))).toEqual([[1, 3, 1, 2], 5, 6, 3, 4, 1, 2]);
+    const gone = [...before.slice(0, 1), turn('u', 't'), node('Squeeze', ['t', 'front'], 'y')];
+    expect(await run(gone, bounds(-(2n ** 63n), 1))).toEqual([[3, 1, 2], 5, 6, 3, 4, 1, 2]);
+  });
+});
+
 describe('whole numbers that are no tokens', () => {
   it('may be below zero, in 32 bits', async () => {
     const spec: ModelSpec = {
