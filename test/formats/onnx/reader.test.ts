@@ -248,6 +248,40 @@ describe('time turned round', () => {
   });
 });
 
+describe('an alpha or beta of a cell’s functions', () => {
+  const gatesOf = (activations: string[], alphas: number[], betas: number[]) => {
+    const attributes = { activations, activation_alpha: { floats: alphas }, activation_beta: { floats: betas } };
+    return {
+      inputs: [x],
+      outputs: [value('y', undefined)],
+      weights: cellWeights(3),
+      nodes: [node('GRU', ['x', 'W', 'R'], 'y', { hidden_size: 3, ...attributes })],
+    };
+  };
+
+  it.each<[string[], number[], number[], string]>([
+    [['Sigmoid', 'Affine'], [], [], 'Affine without its activation_alpha'],
+    [['hardSigmoid', 'ScaledTanh'], [0.2], [0.5, 1], 'ScaledTanh without its activation_alpha'],
+    [['Sigmoid', 'ScaledTanh'], [1], [], 'ScaledTanh without its activation_beta'],
+    [['Sigmoid', 'ThresholdedRelu'], [], [], 'ThresholdedRelu without its activation_alpha'],
+  ])('%j of %j and %j is refused where ONNX and onnxruntime take it for different numbers', (names, a, b, message) => {
+    expect(refusal(gatesOf(names, a, b))).toMatchObject({
+      code: 'UNSUPPORTED_ATTRIBUTE',
+      node: 'GRU_0',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('may be left out where they agree', () => {
+    for (const [names, alphas, betas] of [
+      [['Sigmoid', 'Affine'], [1], []],
+      [['HardSigmoid', 'LeakyRelu'], [], []],
+    ] as [string[], number[], number[]][]) {
+      expect(read(gatesOf(names, alphas, betas)).nodes.map(({ op }) => op)).toContain('GRU');
+    }
+  });
+});
+
 describe('whole numbers that are no tokens', () => {
   it('may be below zero, in 32 bits', async () => {
     const spec: ModelSpec = {
