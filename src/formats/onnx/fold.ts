@@ -66,6 +66,7 @@ const UNARY: Readonly<Record<string, (x: number) => number>> = {
 
 const ARITHMETIC: Readonly<Record<string, Binary>> = {
   Add: (a, b) => a + b,
+  Sum: (a, b) => a + b,
   Sub: (a, b) => a - b,
   Mul: (a, b) => a * b,
   Div: (a, b) => a / b,
@@ -117,7 +118,11 @@ export function fold(node: NodeContext): boolean {
   const inputs = node.inputs();
   if (op === 'Size' && inputs[0]?.shape) return give(node, size(node, inputs[0]));
   const known =
-    op in UNARY || op in ARITHMETIC || op in LOGIC || op in REDUCTIONS || ['Where', 'Range', 'Clip'].includes(op);
+    op in UNARY ||
+    op in ARITHMETIC ||
+    op in LOGIC ||
+    op in REDUCTIONS ||
+    ['Where', 'Range', 'Clip', 'Mean'].includes(op);
   const isGiven = (input: Value | undefined, i: number) => (input ? isKnown(input, op) : op === 'Clip' && i > 0);
   if (!known || inputs.length === 0 || !inputs.every(isGiven)) return false;
   const numbers = op === 'Clip' ? clipNumbers(node, inputs) : inputs.map((input) => numbersOf(node, input!));
@@ -168,6 +173,7 @@ function compute(node: NodeContext, op: string, inputs: Numbers[]): Numbers | un
     return each(node, yes.type, [condition, yes, no], ([c, a, b]) => (c !== 0 ? a : b));
   }
   if (op === 'Clip') return each(node, first.type, inputs, ([x, low, high]) => Math.min(Math.max(x, low), high));
+  if (op === 'Mean') return each(node, first.type, inputs, REDUCTIONS.ReduceMean);
   if (op in LOGIC) return each(node, 'bool', inputs, ([a, b]) => LOGIC[op](a, b));
   // Integers divide towards zero.
   const whole = op === 'Div' && !isFloating(first.type);

@@ -218,6 +218,47 @@ describe('operators of all versions', () => {
   });
 });
 
+describe('Sum and Mean of several values', () => {
+  const weights = [tensor('c', [2], [10, 20]), tensor('d', [], [3])];
+  const made = async (op: string, inputs: string[]) => {
+    // The product keeps what is the same as x from being an output that is an input.
+    const nodes = [node(op, inputs, 's'), node('Mul', ['s', 'd'], 'y')];
+    const file = model({ nodes, inputs: [value('x', ['N', 2])], outputs: [value('y', undefined)], weights });
+    return Array.from((await loadModel(file)).createStream().step([1, 2]), (y) => y / 3);
+  };
+
+  it.each<[string[], number[]]>([
+    [['x'], [1, 2]],
+    [
+      ['x', 'x', 'x'],
+      [3, 6],
+    ],
+    [
+      ['c', 'x'],
+      [11, 22],
+    ],
+    [
+      ['c', 'd', 'x', 'c'],
+      [24, 45],
+    ],
+  ])('%j', async (inputs, sum) => {
+    expect(await made('Sum', inputs)).toEqual(sum);
+    const mean = await made('Mean', inputs);
+    for (const [i, one] of mean.entries()) expect(one).toBeCloseTo(sum[i] / inputs.length, 5);
+  });
+
+  it('of constants is one', () => {
+    for (const [op, expected] of [
+      ['Sum', [13, 23]],
+      ['Mean', [6.5, 11.5]],
+    ] as const) {
+      const graph = one([node(op, ['c', 'd'], 's'), node('Add', ['x', 's'], 'y')], { weights }, ['batch', 2]);
+      expect(graph.nodes.map((made) => made.op)).toEqual(['Add']);
+      expect(Array.from(toFloat32(graph.tensors.get('s')!))).toEqual(expected);
+    }
+  });
+});
+
 describe('time turned round', () => {
   const bounds = (end: bigint, axis: number) => [
     integers('s', [-1]),
