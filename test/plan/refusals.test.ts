@@ -47,7 +47,7 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
       `${op} of integers`,
       [
         'UNSUPPORTED_OPERATOR',
-        /node "y", tensor "x": (Clip|Abs) does not compute with integers: expected float32, found int64\. Cast/,
+        /node "y": (Clip|Abs): integers are not computed with, as "x": expected float32, found int64/,
         graphOf({
           inputs: [value('x', ['N', 2], 'int64')],
           outputs: [value('y', ['N', 2])],

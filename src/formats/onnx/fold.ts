@@ -41,7 +41,7 @@ export function tensorOf(name: string, type: DataType, data: ArrayLike<number>, 
   return { name, type: stored, shape, bytes };
 }
 
-const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+const MAX_FLOAT32 = 3.4028234663852886e38;
 
 type Binary = (a: number, b: number) => number;
 
