@@ -1,11 +1,10 @@
 // What a beginner passes by mistake: every public call refuses it, before anything happens, in words of its own.
 import { describe, expect, it } from 'vitest';
-import { withWeights } from '../src/convert/weights.js';
-import { writeNative } from '../src/formats/safetensors/write-native.js';
+import { calibrate, verifyModel, withWeights, writeNative } from '../src/convert/index.js';
 import { loadModel, type Model, RivuletError } from '../src/index.js';
 import { shown } from '../src/options.js';
 import { Detector, ErrorLikelihood, Forecaster, Scaler, sequenceBatches, windows } from '../src/sequences/index.js';
-import { generate, Sampler, Vocabulary } from '../src/text/index.js';
+import { evaluateText, evaluateTextSync, generate, Sampler, Vocabulary } from '../src/text/index.js';
 import { cell } from './support/graphs.js';
 import { tinyCharacterModel } from './support/tiny-model.js';
 
@@ -88,6 +87,45 @@ describe('things of another kind', () => {
     expect(
       ['3', 3, 3n, null, undefined, [1], {}, new Float32Array(1), () => 1, Object.create(null)].map(shown),
     ).toEqual(['"3"', '3', '3n', 'null', 'undefined', 'Array', 'Object', 'Float32Array', 'a function', 'an object']);
+  });
+});
+
+describe('nothing, where there should be', () => {
+  const scaler = Scaler.fit('standard', ['a'], [1, 2]);
+  const tokens = 'an array of token ids';
+
+  it.each<[string, () => unknown, string]>([
+    ['series', () => windows(undefined as never, { length: 1 }), 'Series are no array of series: found undefined'],
+    ['series, a text', () => windows('abc' as never, { length: 1 }), 'Series are no array of series: found "abc"'],
+    ['a series', () => windows([1, 2] as never, { length: 1 }), 'Data are no array of numbers: found 1'],
+    ['data to fit to', () => Scaler.fit('standard', ['a'], undefined as never), 'Data are no array'],
+    ['columns to fit', () => Scaler.fit('standard', undefined as never, [1]), 'Columns are no array of names'],
+    ['data to scale', () => scaler.transform('12' as never), 'Data are no array of numbers: found "12"'],
+    ['data to scale back', () => scaler.inverse(undefined as never), 'Data are no array of numbers: found undefined'],
+    ['a graph to round', () => withWeights(undefined as never, 'int8'), 'Not a graph'],
+    ['a graph to write', () => writeNative(Promise.resolve() as never), 'readGraph gives, awaited, found Promise'],
+  ])('%s', (_, call, message) => {
+    expect(call).toThrow(refused('INVALID_INPUT', message));
+  });
+
+  it('tokens', async () => {
+    const stream = (await textModel()).createStream();
+    const refusal = refused('INVALID_INPUT', tokens, 'found undefined');
+    await expect(evaluateText(stream, undefined as never)).rejects.toEqual(refusal);
+    expect(() => evaluateTextSync(stream, undefined as never)).toThrow(refusal);
+    expect(() => evaluateTextSync(stream, 'ab' as never)).toThrow(refused('INVALID_INPUT', tokens, 'found "ab"'));
+  });
+
+  it('a graph beside a model, and inputs to calibrate by', async () => {
+    const graph = cell({ op: 'RNN', inputs: 1, hidden: 2 });
+    const model = await loadModel(writeNative(graph));
+    expect(() => verifyModel(model, undefined as never)).toThrow(refused('INVALID_INPUT', 'graph', 'undefined'));
+    expect(() => verifyModel(graph as never, model as never)).toThrow(refused('INVALID_INPUT', 'graph', 'found Model'));
+    expect(() => verifyModel(undefined as never, graph)).toThrow(refused('INVALID_INPUT', 'loadModel', 'undefined'));
+    await expect(calibrate(loadModel, undefined as never, {})).rejects.toEqual(refused('INVALID_INPUT', 'Not a graph'));
+    await expect(calibrate(loadModel, graph, undefined as never)).rejects.toEqual(
+      refused('INVALID_INPUT', 'arrays by name', 'found undefined'),
+    );
   });
 });
 

@@ -29,7 +29,13 @@ export async function modelPath(argument: string): Promise<string> {
   const found = await stat(argument).catch(() => undefined);
   if (!found?.isDirectory()) return argument;
   const names = await readdir(argument);
-  return join(argument, IN_FOLDER.find((name) => names.includes(name)) ?? IN_FOLDER[0]);
+  const name = IN_FOLDER.find((one) => names.includes(one));
+  if (name !== undefined) return join(argument, name);
+  throw new RivuletError('IO', 'The folder holds no model', {
+    file: argument,
+    expected: IN_FOLDER.join(', '),
+    hint: 'A file of another name is to be named itself',
+  });
 }
 
 /** What reading a file takes, while a progress line shows how far it has come. */

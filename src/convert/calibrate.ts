@@ -1,6 +1,7 @@
+import { RivuletError } from '../errors.js';
 import { writeNative } from '../formats/safetensors/write-native.js';
 import type { Graph } from '../graph/graph.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, shown } from '../options.js';
 import { type HeldType, keptNodes, narrowableNodes } from '../plan/quantize.js';
 import type { LoadOptions, loadModel } from '../runtime/load.js';
 import type { Arrays } from './arrays.js';
@@ -31,6 +32,7 @@ export interface CalibrateOptions extends Pick<LoadOptions, 'kernels'> {
  * @param load `loadModel`.
  * @param inputs by name, in the shapes that the graph declares, as `model.run` takes them; for a graph with states of its
  *   own, a row for each step.
+ * @throws RivuletError `INVALID_INPUT` for what is no graph, or no inputs; as `load` and `model.run` do
  */
 export async function calibrate(
   load: typeof loadModel,
@@ -41,6 +43,12 @@ export async function calibrate(
   checkOptions(options, ['kernels', 'weights', 'keep'], 'calibrate');
   const { weights = 'int8', keep = [], kernels = 'auto' } = options;
   const bytes = writeNative(graph);
+  if (typeof inputs !== 'object' || inputs === null) {
+    throw new RivuletError('INVALID_INPUT', 'calibrate: no inputs to run', {
+      expected: 'arrays by name',
+      found: shown(inputs),
+    });
+  }
   const run = async (held: LoadOptions) => {
     const model = await load(bytes, { kernels, ...held });
     const stepwise = isStepwise(model, graph);

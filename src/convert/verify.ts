@@ -1,4 +1,6 @@
 import { RivuletError } from '../errors.js';
+import { metadataOf } from '../formats/metadata.js';
+import { givenGraph } from '../graph/given.js';
 import type { Graph } from '../graph/graph.js';
 import { checkOptions } from '../options.js';
 import type { Model, ShapedArray } from '../runtime/model.js';
@@ -38,6 +40,8 @@ export interface VerifyOptions {
  */
 export function verifyModel(model: Model, graph: Graph, options: VerifyOptions = {}): Comparison {
   checkOptions(options, ['inputs', 'expected', 'seed'], 'verifyModel');
+  metadataOf(model);
+  givenGraph(graph);
   const { inputs = {}, expected = {}, seed = 1 } = options;
   const unknown = Object.keys(expected).find((name) => !graph.outputs.some((output) => output.name === name));
   if (unknown !== undefined) throw invalid(unknown, 'no output has this name', graph.outputs.map(nameOf).join(', '));

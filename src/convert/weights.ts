@@ -1,4 +1,5 @@
 import { RivuletError } from '../errors.js';
+import { givenGraph } from '../graph/given.js';
 import type { Graph, Tensor } from '../graph/graph.js';
 import { toFloat32 } from '../graph/tensor.js';
 import { littleEndianBytes } from '../io/binary.js';
@@ -17,9 +18,10 @@ export type WeightType = (typeof WEIGHT_TYPES)[number];
  * in `keep` reads stays as it is.
  *
  * @throws RivuletError `INVALID_GRAPH` where a number is not finite, or out of the type's range; `INVALID_OPTION` for a
- *   name in `keep` that no node has.
+ *   name in `keep` that no node has; `INVALID_INPUT` for what is no graph.
  */
 export function withWeights(graph: Graph, type: WeightType, keep: readonly string[] = []): Graph {
+  givenGraph(graph);
   if (!WEIGHT_TYPES.includes(type)) {
     throw new RivuletError('INVALID_OPTION', 'weights', { expected: WEIGHT_TYPES.join(', '), found: shown(type) });
   }

@@ -138,7 +138,9 @@ export function parseCsvNumber(field: string, options: CsvOptions & { line?: num
       options,
       text === '' ? 'nothing' : JSON.stringify(text.slice(0, 40)),
       undefined,
-      options.line === 1 ? 'A first line names the columns where no field of it is a number or a gap' : undefined,
+      options.line === 1
+        ? 'A first line names the columns where no field of it is a number or empty, and one is no word for a gap'
+        : undefined,
     );
   }
   const word = /[in]/i.exec(text);
@@ -270,9 +272,13 @@ export function isGap(field: string): boolean {
   return GAP.test(field.trim());
 }
 
-/** Whether a table's first line names its columns: a row of which a field is bad is none. */
+/**
+ * Whether a table's first line names its columns: a row of which a field is bad is none. A word for a gap may be a name (Na
+ * is sodium) where there is another that is no gap.
+ */
 export function isHeader(fields: readonly string[]): boolean {
-  return !fields.some((field) => isNumber(field) || isGap(field));
+  const mayName = (field: string) => !isNumber(field) && (!isGap(field) || /^[a-z]+$/i.test(field.trim()));
+  return fields.every(mayName) && !fields.every(isGap);
 }
 
 function invalid(what: string, options: CsvOptions, found?: string, expected?: string, hint?: string): RivuletError {

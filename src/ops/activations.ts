@@ -13,6 +13,8 @@ interface ActivationSpec {
 
 const sigmoid = (x: number) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 const clamp = (x: number, low: number, high: number) => (x < low ? low : x > high ? high : x);
+/** Where Clip ends that has no bound. */
+const MAX_FLOAT32 = 3.4028234663852886e38;
 const GELU_TANH = Math.sqrt(2 / Math.PI);
 
 /** The error function in float64: the Maclaurin series below 3, the continued fraction of erfc above (DLMF 7.6.1, 7.9.1). */
@@ -58,7 +60,7 @@ export const ACTIVATIONS: Readonly<Record<string, ActivationSpec>> = {
   Swish: { code: 15, alpha: 1, reference: (x, alpha) => x * sigmoid(alpha * x) },
   Gelu: { code: 16, reference: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)) },
   GeluTanh: { code: 17, reference: (x) => 0.5 * x * (1 + Math.tanh(GELU_TANH * (x + 0.044715 * x ** 3))) },
-  Clip: { code: 18, alpha: -Infinity, beta: Infinity, reference: clamp },
+  Clip: { code: 18, alpha: -MAX_FLOAT32, beta: MAX_FLOAT32, reference: clamp },
   Abs: { code: 19, reference: Math.abs },
   Sqrt: { code: 20, reference: Math.sqrt },
   Log: { code: 21, reference: Math.log },

@@ -1,4 +1,4 @@
-import { RivuletError } from '../errors.js';
+import { type ErrorCode, RivuletError } from '../errors.js';
 import { checkGraph } from '../graph/check.js';
 import { BATCH, type DataType, type Dim, type Graph, type GraphNode, TIME } from '../graph/graph.js';
 import { NodeReader } from '../ops/node.js';
@@ -82,7 +82,7 @@ export function inferNode(node: GraphNode, types: Map<string, ValueType>, graph:
     const type = types.get(name)?.type ?? 'float32';
     // A constant is read as what the operator takes it for, or refused there.
     if (operator.anyType || operator.integers?.includes(i) || type === 'float32' || graph.tensors.has(name)) continue;
-    throw invalid(node, `input "${name}" has the wrong type`, 'float32', type);
+    throw invalid(node, `integers are not computed with, as "${name}"`, 'float32', type, 'UNSUPPORTED_OPERATOR');
   }
   for (const [i, name] of node.outputs.entries()) {
     if (name === '') continue;
@@ -203,6 +203,12 @@ function unknownOperator(node: GraphNode, operators: Operators): RivuletError {
   });
 }
 
-function invalid(node: GraphNode, what: string, expected: string, found: string): RivuletError {
-  return new RivuletError('INVALID_GRAPH', `${node.op}: ${what}`, { node: node.name, expected, found });
+function invalid(
+  node: GraphNode,
+  what: string,
+  expected: string,
+  found: string,
+  code: ErrorCode = 'INVALID_GRAPH',
+): RivuletError {
+  return new RivuletError(code, `${node.op}: ${what}`, { node: node.name, expected, found });
 }

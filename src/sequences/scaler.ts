@@ -1,7 +1,7 @@
 import { RivuletError } from '../errors.js';
 import { numbersOf, readMetadata, type WithMetadata } from '../formats/metadata.js';
 import { checkOptions, shown } from '../options.js';
-import { checkOut } from './targets.js';
+import { checkArray, checkOut } from './targets.js';
 
 /** Metadata key under which a model carries its scaler. */
 const KEY = 'scaler';
@@ -52,6 +52,8 @@ export class Scaler {
         found: shown(kind),
       });
     }
+    checkArray('Columns', columns, 'names');
+    checkArray('Data', data);
     const width = columns.length;
     const rows = data.length / width;
     if (!(Number.isInteger(rows) && rows >= 1)) {
@@ -126,10 +128,9 @@ export class Scaler {
    * Numbers of the data's own units `[rows, columns]` -> scaled ones. `out` may be `data`.
    * @throws RivuletError `INVALID_INPUT` for no whole rows, an `out` of another length, or a number at or below 0 where logarithms are taken
    */
-  transform(data: ArrayLike<number>, out: Float64Array = new Float64Array(data.length)): Float64Array {
+  transform(data: ArrayLike<number>, out?: Float64Array): Float64Array {
     const { center, scale, log } = this;
-    this.checkRows(data);
-    checkOut(out, data.length);
+    const to = this.outFor(data, out);
     for (let i = 0; i < data.length; i++) {
       const column = i % center.length;
       if (log && data[i] <= 0) {
@@ -138,25 +139,24 @@ export class Scaler {
           found: String(data[i]),
         });
       }
-      out[i] = ((log ? Math.log(data[i]) : data[i]) - center[column]) / scale[column];
+      to[i] = ((log ? Math.log(data[i]) : data[i]) - center[column]) / scale[column];
     }
-    return out;
+    return to;
   }
 
   /**
    * Scaled numbers `[rows, columns]` -> the data's own units. `out` may be `data`.
    * @throws RivuletError `INVALID_INPUT` for no whole rows, or an `out` of another length
    */
-  inverse(data: ArrayLike<number>, out: Float64Array = new Float64Array(data.length)): Float64Array {
+  inverse(data: ArrayLike<number>, out?: Float64Array): Float64Array {
     const { center, scale, log } = this;
-    this.checkRows(data);
-    checkOut(out, data.length);
+    const to = this.outFor(data, out);
     for (let i = 0; i < data.length; i++) {
       const column = i % center.length;
       const x = data[i] * scale[column] + center[column];
-      out[i] = log ? Math.exp(x) : x;
+      to[i] = log ? Math.exp(x) : x;
     }
-    return out;
+    return to;
   }
 
   /** What `JSON.stringify` writes, and metadata `scaler` holds. */
@@ -171,12 +171,18 @@ export class Scaler {
     return { kind, columns, center, scale, ...(log && { log }) };
   }
 
-  private checkRows(data: ArrayLike<number>): void {
-    if (data.length % this.columns.length === 0) return;
-    throw new RivuletError('INVALID_INPUT', 'Data are no whole number of rows', {
-      expected: `a multiple of ${this.columns.length} numbers`,
-      found: String(data.length),
-    });
+  /** Where the results of whole rows go. */
+  private outFor(data: ArrayLike<number>, out: Float64Array | undefined): Float64Array {
+    checkArray('Data', data);
+    if (data.length % this.columns.length !== 0) {
+      throw new RivuletError('INVALID_INPUT', 'Data are no whole number of rows', {
+        expected: `a multiple of ${this.columns.length} numbers`,
+        found: String(data.length),
+      });
+    }
+    if (!out) return new Float64Array(data.length);
+    checkOut(out, data.length);
+    return out;
   }
 }
 

@@ -77,15 +77,19 @@ export class Rows {
 
 /** How many times `unit` numbers stand in an array. */
 function wholeRows(what: string, data: ArrayLike<number>, unit: number): number {
-  if (typeof data !== 'object' || data === null) {
-    throw new RivuletError('INVALID_INPUT', `${what} are no array of numbers`, { found: shown(data) });
-  }
+  checkArray(what, data);
   const { length } = data;
   if (Number.isInteger(length / unit)) return length / unit;
   throw new RivuletError('INVALID_INPUT', `${what} of no whole number of rows`, {
     expected: `a multiple of ${unit} numbers`,
     found: String(length),
   });
+}
+
+/** @throws RivuletError `INVALID_INPUT` for what is no array: a text has a length too */
+export function checkArray(what: string, data: ArrayLike<unknown>, of = 'numbers'): void {
+  if (typeof data === 'object' && data !== null) return;
+  throw new RivuletError('INVALID_INPUT', `${what} are no array of ${of}`, { found: shown(data) });
 }
 
 /** @throws RivuletError `INVALID_INPUT` for another length than that of what is written to it */

@@ -1,5 +1,5 @@
 import { checkOptions } from '../options.js';
-import { checkCount, Rows, TARGET_OPTIONS, type TargetOptions } from './targets.js';
+import { checkArray, checkCount, Rows, TARGET_OPTIONS, type TargetOptions } from './targets.js';
 
 export interface WindowOptions extends TargetOptions {
   /** Rows that a window shows. */
@@ -27,7 +27,7 @@ export interface SeriesWindow {
  * none. This is how papers score a forecast: a window is read from a fresh state, and what follows is predicted once.
  *
  * @param series each `[rows, width]`
- * @throws RivuletError `INVALID_OPTION`, `INVALID_INPUT` (a series of no whole rows)
+ * @throws RivuletError `INVALID_OPTION`, `INVALID_INPUT` (no array of series, a series of no whole rows)
  */
 export function windows(
   series: readonly ArrayLike<number>[],
@@ -36,7 +36,8 @@ export function windows(
   checkOptions(options, OPTIONS, 'windows');
   const length = checkCount('length', options.length);
   const stride = checkCount('stride', options.stride ?? 1);
-  const all = series.map((data) => new Rows(data, options));
+  checkArray('Series', series, 'series');
+  const all = Array.from(series, (data) => new Rows(data, options));
   return cut();
 
   function* cut(): Generator<SeriesWindow, void, void> {

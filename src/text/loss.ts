@@ -1,5 +1,5 @@
 import { RivuletError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, shown } from '../options.js';
 import { throwIfAborted } from './generate.js';
 import { Pacer } from './pause.js';
 import { logitsWidth, runInChunks, type TokenStream } from './stream.js';
@@ -37,13 +37,12 @@ export async function evaluateText(
 ): Promise<TextLoss> {
   checkOptions(options, ['onProgress', 'signal'], 'evaluateText');
   const pacer = new Pacer();
-  const total = ids.length - 1;
   throwIfAborted(options.signal);
   const sums = lossSums(stream, ids);
   for (;;) {
     const { done, value } = sums.next();
     if (done) return value;
-    options.onProgress?.({ done: value, total });
+    options.onProgress?.({ done: value, total: ids.length - 1 });
     if (pacer.isDue()) await pacer.pause();
     throwIfAborted(options.signal);
   }
@@ -61,6 +60,12 @@ export function evaluateTextSync(stream: TokenStream, ids: ArrayLike<number>): T
 /** Yields the number of tokens predicted after each chunk. */
 function* lossSums(stream: TokenStream, ids: ArrayLike<number>): Generator<number, TextLoss, void> {
   const width = logitsWidth(stream);
+  if (typeof ids !== 'object' || ids === null) {
+    throw new RivuletError('INVALID_INPUT', 'No text to evaluate', {
+      expected: 'an array of token ids',
+      found: shown(ids),
+    });
+  }
   const count = ids.length - 1;
   if (count < 1) {
     throw new RivuletError('INVALID_INPUT', 'Too little text to evaluate', {

@@ -262,6 +262,10 @@ describe.skipIf(!isBuilt)('pools of other models', () => {
 
   it('names an option that there is not, and a script that is no URL', async () => {
     expect(await refusal(open({ worker: 2 } as never))).toMatchObject({ code: 'INVALID_OPTION', found: 'worker' });
+    // A function can't be sent to a worker, and that says nothing of which.
+    expect(await refusal(open({ onProgress: () => {} } as never))).toMatchObject({
+      message: expect.stringMatching(/createPool: no such option: expected workers, .*, found onProgress/),
+    });
     expect(await refusal(open({ workerUrl: 'pool-worker.js' }))).toMatchObject({
       code: 'INVALID_OPTION',
       found: '"pool-worker.js"',

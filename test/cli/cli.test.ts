@@ -238,6 +238,15 @@ describe('generate', () => {
     fresh.restore(await readFile(at('state')));
   });
 
+  it('refuses a folder that holds no model', async () => {
+    await mkdir(at('empty'));
+    for (const verb of ['generate', 'inspect']) {
+      const { code, stderr } = await rivulet([verb, at('empty')]);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`${at('empty')}: The folder holds no model: expected model.safetensors, manifest.json`);
+    }
+  });
+
   it('refuses a model without a vocabulary, a prompt outside it, a state that is none', async () => {
     expect(await rivulet(['generate', series])).toMatchObject({
       code: 1,

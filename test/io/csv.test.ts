@@ -14,9 +14,17 @@ describe('readCsv', () => {
     'takes 1,2,"%s",4 for no header',
     (bad) => {
       expect(() => readCsv(`1,2,${bad},4\n5,6,7,8\n`)).toThrow(/Not a number at line 1, column 3.*A first line names/);
-      if (bad !== 'x') expect(() => readCsv(`${bad},a\n1,2\n`)).toThrow(/Not a number at line 1, column 1/);
+      if (bad !== 'x') expect(() => readCsv(`${bad}\n1\n`)).toThrow(/Not a number at line 1, column 1/);
+      if (/^\W*$|\//.test(bad)) expect(() => readCsv(`${bad},a\n1,2\n`)).toThrow(/Not a number at line 1, column 1/);
     },
   );
+
+  it('takes a word for a gap as a name among names: Na is sodium', () => {
+    expect(readCsv('Na,K,Cl\n1,2,3\n')).toMatchObject({ columns: ['Na', 'K', 'Cl'], rows: 1 });
+    expect(readCsv('"id", None \n1,2\n')).toMatchObject({ rows: 1 });
+    for (const first of ['NA,NA', 'na,null', 'Na,K,1', 'Na,K,', 'NaN,K'])
+      expect(() => readCsv(first)).toThrow(/line 1/);
+  });
 
   it('takes CRLF, a byte order mark, spaces, quotes, and blank lines at the end', () => {
     expect(readCsv('\uFEFF"a ""b""\r\n,c",d\r\n "1" , 2\r\n\r\n\n'.replace(' "1" ', '"1"')).columns).toEqual([

@@ -42,6 +42,20 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
       [floats('w', [4, 4], { seed: 1 })],
     ),
   ],
+  ...Object.fromEntries(
+    ['Clip', 'Abs'].map((op) => [
+      `${op} of integers`,
+      [
+        'UNSUPPORTED_OPERATOR',
+        /node "y": (Clip|Abs): integers are not computed with, as "x": expected float32, found int64/,
+        graphOf({
+          inputs: [value('x', ['N', 2], 'int64')],
+          outputs: [value('y', ['N', 2])],
+          nodes: [node(op, ['x'], 'y')],
+        }),
+      ],
+    ]),
+  ),
   'an unknown attribute': ['UNSUPPORTED_ATTRIBUTE', /zoneout.*0\.1/, withAttributes({ zoneout: 0.1 })],
   'an attribute of the wrong type': ['UNSUPPORTED_ATTRIBUTE', /hidden_size/, withAttributes({ hidden_size: 'four' })],
   'an attribute of the wrong type on a function that would be fused': [
@@ -121,7 +135,7 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
     { ...lstm(), inputs: [value('x', [5, 'N', 3])], outputs: [value('y', [5, 1, 'N', 4])] },
   ],
   'tokens where floats are needed': [
-    'INVALID_GRAPH',
+    'UNSUPPORTED_OPERATOR',
     /int64/,
     graphOf({
       inputs: [value('x', ['T', 'N'], 'int64')],
@@ -139,7 +153,7 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
     }),
   ],
   'tokens into a product': [
-    'INVALID_GRAPH',
+    'UNSUPPORTED_OPERATOR',
     /int64/,
     graphOf({
       inputs: [value('x', ['T', 'N', 2], 'int64')],
@@ -148,7 +162,7 @@ const T: Record<string, [ErrorCode, RegExp, Graph]> = {
       tensors: [floats('w', [2, 3], { seed: 1 })],
     }),
   ],
-  'tokens into a cell': ['INVALID_GRAPH', /int64/, { ...lstm(), inputs: [value('x', ['T', 'N', 3], 'int64')] }],
+  'tokens into a cell': ['UNSUPPORTED_OPERATOR', /int64/, { ...lstm(), inputs: [value('x', ['T', 'N', 3], 'int64')] }],
   'half numbers that come out': [
     'UNSUPPORTED_OPERATOR',
     /an output of this type/,

@@ -1,6 +1,6 @@
 import { RivuletError } from '../../errors.js';
 import { readSource, type Source } from '../../io/source.js';
-import { shown } from '../../options.js';
+import { checkOptions, shown } from '../../options.js';
 import { Channel } from '../../runtime/channel.js';
 import type { Port, ShapedArray } from '../../runtime/model.js';
 import { gone, WorkerLink } from './link.js';
@@ -15,11 +15,17 @@ export interface PoolOptions extends WorkerLoadOptions {
   workerUrl?: string | URL;
 }
 
+const OPTIONS = [
+  ...(['workers', 'workerUrl', 'kernels', 'nonFinite', 'weights', 'keep', 'architecture', 'unpadded'] as const),
+  ...(['files', 'constants', 'shapes', 'states', 'name'] as const),
+] as const satisfies readonly (keyof PoolOptions)[];
+
 /**
  * Starts workers and loads a model in each. A path or URL is read by every worker; other sources are read here, once.
- * @throws RivuletError as `loadModel` does, `INVALID_OPTION` for the number of workers, `UNSUPPORTED_HOST` without workers.
+ * @throws RivuletError as `loadModel` does, `INVALID_OPTION`, `UNSUPPORTED_HOST` without workers.
  */
 export async function createPool(source: Source, options: PoolOptions = {}): Promise<Pool> {
+  checkOptions(options, OPTIONS, 'createPool');
   const { workers = await coreCount(), workerUrl = new URL('./pool-worker.js', import.meta.url), ...rest } = options;
   if (!Number.isInteger(workers) || workers < 1 || workers > 1024) {
     throw new RivuletError('INVALID_OPTION', 'workers', { expected: 'a count from 1 to 1024', found: shown(workers) });

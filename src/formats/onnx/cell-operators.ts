@@ -1,3 +1,4 @@
+import type { AttributeValue } from '../../graph/graph.js';
 import { elementCount } from '../../graph/tensor.js';
 import { type Length, mark, numberOf, pin, pinAll, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
@@ -18,6 +19,7 @@ const GATES: Record<string, number> = { LSTM: 4, GRU: 3, RNN: 1 };
 export function cell(node: NodeContext, initialStates: InitialState[]): void {
   const op = node.node.op;
   const attributes = node.rest();
+  checkParameters(node, attributes);
   const batchFirst = attributes.layout === 1;
   const inputs = node.inputs();
   const [x, w, r] = [node.input(0), node.input(1), node.input(2)];
@@ -65,6 +67,32 @@ export function cell(node: NodeContext, initialStates: InitialState[]): void {
   }
   while (inputs.length > 0 && inputs.at(-1) === undefined) inputs.pop();
   node.emit(op, inputs, outputs, attributes);
+}
+
+/** The functions that take an alpha or a beta, in lower case, and of those the ones that are nothing without. */
+const PARAMETERS = {
+  activation_alpha: {
+    takers: ['affine', 'elu', 'hardsigmoid', 'leakyrelu', 'scaledtanh', 'thresholdedrelu'],
+    needed: ['affine', 'scaledtanh', 'thresholdedrelu'],
+  },
+  activation_beta: { takers: ['affine', 'hardsigmoid', 'scaledtanh'], needed: ['scaledtanh'] },
+} as const;
+
+/** Refuses an alpha or beta left out that ONNX's documentation takes for 1 and onnxruntime's cells for 0. */
+function checkParameters(node: NodeContext, attributes: Record<string, AttributeValue>): void {
+  const listOf = (name: string) => [attributes[name] ?? []].flat();
+  for (const [name, { takers, needed }] of Object.entries(PARAMETERS)) {
+    const isOf = (functions: readonly string[]) => (one: unknown) => functions.includes(String(one).toLowerCase());
+    const asked = listOf('activations').filter(isOf(takers));
+    const given = listOf(name).length;
+    const missing = asked.slice(given).find(isOf(needed));
+    if (missing === undefined) continue;
+    throw node.error('UNSUPPORTED_ATTRIBUTE', `${node.node.op}: ${missing} without its ${name}`, {
+      expected: `a number for each of ${asked.join(', ')}`,
+      found: `${given}`,
+      hint: 'Write it in the file: where it is left out, ONNX takes it for 1 and onnxruntime for 0',
+    });
+  }
 }
 
 const numberOr = (value: unknown, fallback: number | undefined) => (typeof value === 'number' ? value : fallback);

@@ -295,12 +295,18 @@ const BOUNDS: Partial<Record<DataType, readonly [number, number]>> = {
   int64: [-(2 ** 63), 2 ** 63 - 1024],
 };
 
-/** What a number becomes in another type: of a fraction its whole part, and what an integer can't be its nearest. */
+/**
+ * What a number becomes in another type: of a fraction its whole part; of what is too large the nearest where a float
+ * becomes an int32 or int64, else the lowest bits.
+ */
 function castNumber(number: number, from: DataType, to: DataType): number {
   if (to === 'bool') return Number(number !== 0);
   if (WIDTH[to]) return to === 'float32' ? Math.fround(number) : number;
-  const [least, most] = (WIDTH[from] && BOUNDS[to]) || [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  return Math.min(Math.max(Math.trunc(number) || 0, least), most);
+  const whole = Math.trunc(number) || 0;
+  const bounds = WIDTH[from] && BOUNDS[to];
+  if (bounds) return Math.min(Math.max(whole, bounds[0]), bounds[1]);
+  const [bits, signed] = INTEGERS[to]!;
+  return Number((signed ? BigInt.asIntN : BigInt.asUintN)(bits, BigInt(Number.isFinite(whole) ? whole : 0)));
 }
 
 /**
@@ -330,7 +336,8 @@ export function cast(node: NodeContext, retype: (input: Value, type: DataType) =
     node.give(0, { type: to, shape: x.shape, items });
     return;
   }
-  if (x.items && (to === 'int64' || to === 'int32')) {
+  const stays = (length: Length) => typeof length !== 'number' || castNumber(length, from, to!) === length;
+  if ((to === 'int64' || to === 'int32') && x.items?.every(stays)) {
     node.give(0, { type: to, shape: x.shape, items: x.items });
     return;
   }

@@ -41,6 +41,8 @@ export function tensorOf(name: string, type: DataType, data: ArrayLike<number>, 
   return { name, type: stored, shape, bytes };
 }
 
+const MAX_FLOAT32 = 3.4028234663852886e38;
+
 type Binary = (a: number, b: number) => number;
 
 const UNARY: Readonly<Record<string, (x: number) => number>> = {
@@ -64,12 +66,13 @@ const UNARY: Readonly<Record<string, (x: number) => number>> = {
 
 const ARITHMETIC: Readonly<Record<string, Binary>> = {
   Add: (a, b) => a + b,
+  Sum: (a, b) => a + b,
   Sub: (a, b) => a - b,
   Mul: (a, b) => a * b,
   Div: (a, b) => a / b,
   Pow: (a, b) => a ** b,
-  Max: (a, b) => (a > b ? a : b),
-  Min: (a, b) => (a < b ? a : b),
+  Max: (a, b) => Math.max(a, b),
+  Min: (a, b) => Math.min(a, b),
 };
 
 const LOGIC: Readonly<Record<string, Binary>> = {
@@ -83,12 +86,22 @@ const LOGIC: Readonly<Record<string, Binary>> = {
   Xor: (a, b) => a ^ b,
 };
 
+const total = (numbers: number[]): number => numbers.reduce(ARITHMETIC.Add);
+
 const REDUCTIONS: Readonly<Record<string, (numbers: number[]) => number>> = {
+  ReduceL1: (numbers) => total(numbers.map(Math.abs)),
+  ReduceL2: (numbers) => Math.sqrt(total(numbers.map((x) => x * x))),
+  ReduceLogSum: (numbers) => Math.log(total(numbers)),
+  ReduceLogSumExp(numbers) {
+    const most = numbers.reduce(ARITHMETIC.Max);
+    return Number.isFinite(most) ? most + Math.log(total(numbers.map((x) => Math.exp(x - most)))) : most;
+  },
   ReduceMax: (numbers) => numbers.reduce(ARITHMETIC.Max),
-  ReduceMean: (numbers) => numbers.reduce(ARITHMETIC.Add) / numbers.length,
+  ReduceMean: (numbers) => total(numbers) / numbers.length,
   ReduceMin: (numbers) => numbers.reduce(ARITHMETIC.Min),
   ReduceProd: (numbers) => numbers.reduce(ARITHMETIC.Mul),
-  ReduceSum: (numbers) => numbers.reduce(ARITHMETIC.Add),
+  ReduceSum: total,
+  ReduceSumSquare: (numbers) => total(numbers.map((x) => x * x)),
 };
 
 /** To the nearest integer, from the middle to the even one, as ONNX rounds. */
@@ -105,12 +118,25 @@ export function fold(node: NodeContext): boolean {
   const inputs = node.inputs();
   if (op === 'Size' && inputs[0]?.shape) return give(node, size(node, inputs[0]));
   const known =
-    op in UNARY || op in ARITHMETIC || op in LOGIC || op in REDUCTIONS || ['Where', 'Range', 'Clip'].includes(op);
-  if (op === 'Clip' && inputs.length < 3) return false;
-  if (!known || inputs.length === 0 || !inputs.every((input) => input && isKnown(input, op))) return false;
-  const numbers = inputs.map((input) => numbersOf(node, input!));
+    op in UNARY ||
+    op in ARITHMETIC ||
+    op in LOGIC ||
+    op in REDUCTIONS ||
+    ['Where', 'Range', 'Clip', 'Mean'].includes(op);
+  const isGiven = (input: Value | undefined, i: number) => (input ? isKnown(input, op) : op === 'Clip' && i > 0);
+  if (!known || inputs.length === 0 || !inputs.every(isGiven)) return false;
+  const numbers = op === 'Clip' ? clipNumbers(node, inputs) : inputs.map((input) => numbersOf(node, input!));
   if (!numbers.every((one) => one !== undefined)) return false;
   return give(node, compute(node, op, numbers));
+}
+
+/** What Clip bounds and its bounds: inputs, before opset 11 attributes, and where there is none what float32 ends at. */
+function clipNumbers(node: NodeContext, [x, ...bounds]: (Value | undefined)[]): (Numbers | undefined)[] {
+  const missing = [['min', -MAX_FLOAT32] as const, ['max', MAX_FLOAT32] as const].map(([name, end]): Numbers => {
+    const attribute = node.opset < 11 ? node.float(name) : undefined;
+    return { type: 'float32', shape: [], data: [attribute ?? end] };
+  });
+  return [numbersOf(node, x!), ...missing.map((own, i) => (bounds[i] ? numbersOf(node, bounds[i]) : own))];
 }
 
 /** Lists of lengths stay what they are where that is all that is asked; see `binary`, `equal` and `where`. */
@@ -147,6 +173,7 @@ function compute(node: NodeContext, op: string, inputs: Numbers[]): Numbers | un
     return each(node, yes.type, [condition, yes, no], ([c, a, b]) => (c !== 0 ? a : b));
   }
   if (op === 'Clip') return each(node, first.type, inputs, ([x, low, high]) => Math.min(Math.max(x, low), high));
+  if (op === 'Mean') return each(node, first.type, inputs, REDUCTIONS.ReduceMean);
   if (op in LOGIC) return each(node, 'bool', inputs, ([a, b]) => LOGIC[op](a, b));
   // Integers divide towards zero.
   const whole = op === 'Div' && !isFloating(first.type);
@@ -198,8 +225,7 @@ function reduce(node: NodeContext, of: (numbers: number[]) => number, [x, given]
   const keep = node.integer('keepdims', 1) !== 0;
   const none = node.integer('noop_with_empty_axes', 0) !== 0;
   const axes = (node.integers('axes') ?? Array.from(given?.data ?? [])).map((axis) => node.axis(axis, rank));
-  if (axes.length === 0 && none) return x;
-  const over = (axis: number) => axes.length === 0 || axes.includes(axis);
+  const over = (axis: number) => (axes.length === 0 ? !none : axes.includes(axis));
   const groups = new Map<number, number[]>();
   const kept = x.shape.map((length, axis) => (over(axis) ? 1 : length));
   const index = x.shape.map(() => 0);
@@ -211,6 +237,7 @@ function reduce(node: NodeContext, of: (numbers: number[]) => number, [x, given]
     for (let axis = rank - 1; axis >= 0 && ++index[axis] === x.shape[axis]; axis--) index[axis] = 0;
   }
   if (groups.size !== elementCount(kept)) return undefined;
-  const data = Array.from({ length: groups.size }, (_, at) => of(groups.get(at)!));
+  const whole = isFloating(x.type) ? (value: number) => value : Math.trunc;
+  const data = Array.from({ length: groups.size }, (_, at) => whole(of(groups.get(at)!)));
   return { type: x.type, shape: keep ? kept : kept.filter((_, axis) => !over(axis)), data };
 }

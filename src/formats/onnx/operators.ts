@@ -44,6 +44,7 @@ import {
   reduce,
   shaped,
   stft,
+  sum,
   tile,
 } from './tensor-operators.js';
 
@@ -67,6 +68,8 @@ export const TRANSLATIONS: ReadonlyMap<string, Translation> = new Map<string, Tr
   ['LayerNormalization', lastAxes],
   ['RMSNormalization', lastAxes],
   ['MatMul', matMul],
+  ['Sum', sum],
+  ['Mean', sum],
   ['Conv', conv],
   ['ConvTranspose', convTranspose],
   ['MaxPool', pool],

@@ -245,23 +245,22 @@ export function cut(
   const known = builder.move(name, [x], shape, how);
   const y: Value = known ?? { name, type: x.type, shape, whole: x.whole, moved: { inputs: [x], move: how } };
   if (!known) {
-    const bound = (label: string, value: number): Value =>
-      builder.constant(integerTensor(builder.fresh(`${name}.${label}`), [value]));
-    node.emit(
-      'Slice',
-      [
-        x,
-        bound('start', start),
-        bound('end', endOf(start + step * length, Number(resolve(x.shape![axis])))),
-        bound('axis', axis),
-        ...(step === 1 ? [] : [bound('step', step)]),
-      ],
-      [y],
-    );
+    const end = endOf(start + step * length, Number(resolve(x.shape![axis])));
+    const all = { start, end, axis, ...(step !== 1 && { step }) };
+    node.emit('Slice', [x, ...boundsOf(node, name, all)], [y]);
   }
   if (output !== undefined) builder.define(name, y);
   return y;
 }
+
+/** Bounds of a Slice, as its inputs. */
+const boundsOf = ({ builder }: NodeContext, name: string, bounds: Record<string, number>): Value[] =>
+  Object.entries(bounds).map(([label, value]) =>
+    builder.constant(integerTensor(builder.fresh(`${name}.${label}`), [value])),
+  );
+
+/** As far in front of any first element as exporters say, who may say it by numbers that are not exact. */
+const FIRST = -(2 ** 31);
 
 /** Before the first element, counted from the end: -1 would be the last one. */
 const endOf = (end: number, length: number) => (end < 0 ? -length - 1 : end);
@@ -297,7 +296,8 @@ export function slice(node: NodeContext): void {
     if (starts[i] === 0 && steps[i] === 1 && toEnd) continue;
     if (typeof length !== 'number' && axes.length === 1 && isTurned(starts[i], end, steps[i])) {
       // From the end to the beginning, however long that is.
-      node.emit('Slice', node.inputs(), [node.give(0, { type: x.type, shape, whole: x.whole })]);
+      const y = node.give(0, { type: x.type, shape, whole: x.whole });
+      node.emit('Slice', [x, ...boundsOf(node, y.name, { start: -1, end: FIRST, axis, step: -1 })], [y]);
       return;
     }
     if (typeof length !== 'number' && length.role === 'T') {
@@ -335,7 +335,7 @@ const sameLength = (a: Length, b: Length): boolean =>
   a === b || (typeof a !== 'number' && typeof b !== 'number' && a.role === 'T' && b.role === 'T');
 
 const isTurned = (start: number, end: Length, step: number): boolean =>
-  start === -1 && step === -1 && typeof end === 'number' && end <= -(2 ** 31);
+  start === -1 && step === -1 && typeof end === 'number' && end <= FIRST;
 
 function bounds(node: NodeContext, axis: number, length: number, start: number, end: number, step: number): Cut {
   const clampTo = (at: number, low: number, high: number) => Math.min(Math.max(at < 0 ? at + length : at, low), high);

@@ -1,5 +1,6 @@
 import type { AttributeValue, DataType } from '../../graph/graph.js';
 import { toFloat32 } from '../../graph/tensor.js';
+import { floatTensor } from '../constants.js';
 import { Axis, broadcastLengths, type Length, numberOf, pin, resolve, showLengths, unify } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
 
@@ -210,6 +211,32 @@ export const broadcasting =
     const shape = broadcastAll(node, inputs);
     node.emit(node.node.op, inputs, [node.give(0, { type: type ?? inputs.at(-1)!.type, shape })], node.rest());
   };
+
+/** Sum and Mean of several values: one Add after the other, constants last, for they can't be added to each other. */
+export function sum(node: NodeContext): void {
+  node.end();
+  const inputs = node.inputs().map((_, i) => node.input(i));
+  const [first, ...others] = inputs.toSorted(
+    (a, b) => Number(a.constant !== undefined) - Number(b.constant !== undefined),
+  );
+  if (others.length === 0) {
+    node.alias(0, first ?? node.input(0));
+    return;
+  }
+  const isMean = node.node.op === 'Mean';
+  let total = first;
+  for (const [i, other] of others.entries()) {
+    const made = { type: first.type, shape: broadcastAll(node, [total, other]) };
+    const isLast = i === others.length - 1 && !isMean;
+    const y = isLast ? node.give(0, made) : { ...made, name: node.builder.fresh(`${node.name}.sum`) };
+    node.emit('Add', [total, other], [y]);
+    total = y;
+  }
+  if (!isMean) return;
+  const count = floatTensor(node.builder.fresh(`${node.name}.count`), [inputs.length], []);
+  const mean = node.give(0, { type: total.type, shape: total.shape });
+  node.emit('Div', [total, node.builder.constant(count)], [mean]);
+}
 
 export function broadcastAll(node: NodeContext, values: readonly Value[]): Length[] | undefined {
   let shape: Length[] | undefined = [];

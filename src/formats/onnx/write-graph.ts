@@ -158,12 +158,17 @@ class GraphWriter {
     return draft.reshapes ? this.reshape(node, draft) : node;
   }
 
-  /** A change of shape as the planner takes it: 0 where an axis stays, and one -1. */
+  /** A change of shape as the planner takes it: 0 where an axis stays, and one -1; or axes of 1 that come or go. */
   private reshape(node: GraphNode, draft: Draft): GraphNode {
     const from = this.dims(draft.inputs[0]!.shape!);
     const to = this.dims(draft.outputs[0]!.shape!);
     if (from.join() === to.join()) return { ...node, op: 'Identity' };
     const wanted = to.map((dim, axis) => (typeof dim === 'number' ? dim : from[axis] === dim ? 0 : -1));
+    if (wanted.indexOf(-1) !== wanted.lastIndexOf(-1)) {
+      const [come, go] = [onesBetween(from, to), onesBetween(to, from)];
+      const axes = come ?? go;
+      if (axes) return { ...node, op: come ? 'Unsqueeze' : 'Squeeze', attributes: { axes } };
+    }
     const shape = integerTensor(this.builder.fresh(`${node.name}.shape`), wanted);
     this.tensors.set(shape.name, shape);
     return { ...node, inputs: [node.inputs[0], shape.name] };
@@ -235,4 +240,15 @@ class GraphWriter {
       found: showLengths(value.shape),
     });
   }
+}
+
+/** The axes of 1 that `wide` has beside those of `narrow`; undefined where something else differs. */
+function onesBetween(narrow: readonly Dim[], wide: readonly Dim[]): number[] | undefined {
+  const axes: number[] = [];
+  for (const [axis, dim] of wide.entries()) {
+    if (dim === narrow[axis - axes.length]) continue;
+    if (dim !== 1) return undefined;
+    axes.push(axis);
+  }
+  return wide.length - axes.length === narrow.length ? axes : undefined;
 }

@@ -20,6 +20,9 @@ export interface StateDict {
   metadata: Map<string, string>;
 }
 
+/** What says where in a checkpoint the state dict is. */
+const OPTION = 'architecture.stateDict';
+
 /**
  * The tensors of a state dict: a `.pt` or `.pth` file (ZIP or legacy) or a plain safetensors file. Views and transposed
  * tensors come out row-major. Most are views of `bytes`, so leave it unchanged.
@@ -38,7 +41,11 @@ export function readStateDict(bytes: Uint8Array, file?: string): Map<string, Ten
 export function readStateFile(bytes: Uint8Array, file?: string, entry?: string): StateDict {
   if (looksLikeSafetensors(bytes)) {
     if (entry === undefined) return fromSafetensors(bytes, file);
-    throw new RivuletError('INVALID_OPTION', 'entry', { file, expected: 'none: a safetensors file has none' });
+    throw new RivuletError('INVALID_OPTION', OPTION, {
+      file,
+      expected: 'nothing: a safetensors file holds its tensors in no dict',
+      found: `"${entry}"`,
+    });
   }
   const dict = select(readArchive(bytes, file), entry, file);
   if (dict.items.size > GRAPH_LIMITS.tensors) {
@@ -82,7 +89,7 @@ function select(value: Value, entry: string | undefined, file: string | undefine
   if (entry === undefined) return value;
   const chosen = value.items.get(entry);
   if (isDict(chosen)) return chosen;
-  throw new RivuletError('INVALID_OPTION', 'entry', {
+  throw new RivuletError('INVALID_OPTION', OPTION, {
     file,
     expected: keysOf(value),
     found: chosen === undefined ? `"${entry}"` : `${describeValue(chosen)} under "${entry}"`,

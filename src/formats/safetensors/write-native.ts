@@ -1,5 +1,6 @@
 import { RivuletError } from '../../errors.js';
 import { checkGraph } from '../../graph/check.js';
+import { givenGraph } from '../../graph/given.js';
 import type { AttributeValue, DataType, Graph, GraphNode, ValueInfo } from '../../graph/graph.js';
 import type { Dtype, StoredTensor } from './container.js';
 import { checkUse, FORMAT, FORMAT_KEY, GRAPH_KEY, GRAPH_VERSION, RESERVED, TYPE_OF } from './native.js';
@@ -13,10 +14,10 @@ const DTYPE_OF = Object.fromEntries(Object.entries(TYPE_OF).map(([dtype, type]) 
 /**
  * Writes a graph as a native file. The same graph gives the same bytes; metadata are sorted by key.
  * @throws RivuletError as `checkGraph` does, and `INVALID_GRAPH` for what the file could not give back: a tensor that
- *   nothing uses, a metadata key of the format's own, an attribute that is not finite.
+ *   nothing uses, a metadata key of the format's own, an attribute that is not finite; `INVALID_INPUT` for what is no graph.
  */
 export function writeNative(graph: Graph): Uint8Array {
-  const nodes = checkGraph(graph);
+  const nodes = checkGraph(givenGraph(graph));
   checkUse(graph);
   const metadata = new Map([
     [FORMAT_KEY, FORMAT],

@@ -218,6 +218,111 @@ describe('operators of all versions', () => {
   });
 });
 
+describe('Sum and Mean of several values', () => {
+  const weights = [tensor('c', [2], [10, 20]), tensor('d', [], [3])];
+  const made = async (op: string, inputs: string[]) => {
+    // The product keeps what is the same as x from being an output that is an input.
+    const nodes = [node(op, inputs, 's'), node('Mul', ['s', 'd'], 'y')];
+    const file = model({ nodes, inputs: [value('x', ['N', 2])], outputs: [value('y', undefined)], weights });
+    return Array.from((await loadModel(file)).createStream().step([1, 2]), (y) => y / 3);
+  };
+
+  it.each<[string[], number[]]>([
+    [['x'], [1, 2]],
+    [
+      ['x', 'x', 'x'],
+      [3, 6],
+    ],
+    [
+      ['c', 'x'],
+      [11, 22],
+    ],
+    [
+      ['c', 'd', 'x', 'c'],
+      [24, 45],
+    ],
+  ])('%j', async (inputs, sum) => {
+    expect(await made('Sum', inputs)).toEqual(sum);
+    const mean = await made('Mean', inputs);
+    for (const [i, one] of mean.entries()) expect(one).toBeCloseTo(sum[i] / inputs.length, 5);
+  });
+
+  it('of constants is one', () => {
+    for (const [op, expected] of [
+      ['Sum', [13, 23]],
+      ['Mean', [6.5, 11.5]],
+    ] as const) {
+      const graph = one([node(op, ['c', 'd'], 's'), node('Add', ['x', 's'], 'y')], { weights }, ['batch', 2]);
+      expect(graph.nodes.map((made) => made.op)).toEqual(['Add']);
+      expect(Array.from(toFloat32(graph.tensors.get('s')!))).toEqual(expected);
+    }
+  });
+});
+
+describe('time turned round', () => {
+  const bounds = (end: bigint, axis: number) => [
+    integers('s', [-1]),
+    integers('e', [end]),
+    integers('a', [axis]),
+    integers('step', [-1]),
+    integers('front', [0]),
+  ];
+  const turn = (from: string, to: string) => node('Slice', [from, 's', 'e', 'a', 'step'], to);
+  const run = async (nodes: NodeSpec[], weights: ReturnType<typeof bounds>) => {
+    const file = model({ nodes, weights, inputs: [value('x', ['T', 'N', 2])], outputs: [value('y', undefined)] });
+    const { y } = (await loadModel(file)).run({ x: { data: [1, 2, 3, 4, 5, 6], shape: [3, 1, 2] } });
+    return [y.shape, ...y.data];
+  };
+
+  it.each([-(2n ** 63n), -(2n ** 63n) + 1n, -(2n ** 31n)])('to %d', async (end) => {
+    const nodes = [turn('x', 't'), node('Neg', ['t'], 'y')];
+    expect(await run(nodes, bounds(end, 0))).toEqual([[3, 1, 2], -5, -6, -3, -4, -1, -2]);
+  });
+
+  it('behind an axis of 1 that comes or goes', async () => {
+    const before = [node('Unsqueeze', ['x', 'front'], 'u'), turn('u', 'y')];
+    expect(await run(before, bounds(-(2n ** 63n), 1))).toEqual([[1, 3, 1, 2], 5, 6, 3, 4, 1, 2]);
+    const behind = [turn('x', 't'), node('Unsqueeze', ['t', 'front'], 'y')];
+    expect(await run(behind, bounds(-(2n ** 63n), 0))).toEqual([[1, 3, 1, 2], 5, 6, 3, 4, 1, 2]);
+    const gone = [...before.slice(0, 1), turn('u', 't'), node('Squeeze', ['t', 'front'], 'y')];
+    expect(await run(gone, bounds(-(2n ** 63n), 1))).toEqual([[3, 1, 2], 5, 6, 3, 4, 1, 2]);
+  });
+});
+
+describe('an alpha or beta of a cell’s functions', () => {
+  const gatesOf = (activations: string[], alphas: number[], betas: number[]) => {
+    const attributes = { activations, activation_alpha: { floats: alphas }, activation_beta: { floats: betas } };
+    return {
+      inputs: [x],
+      outputs: [value('y', undefined)],
+      weights: cellWeights(3),
+      nodes: [node('GRU', ['x', 'W', 'R'], 'y', { hidden_size: 3, ...attributes })],
+    };
+  };
+
+  it.each<[string[], number[], number[], string]>([
+    [['Sigmoid', 'Affine'], [], [], 'Affine without its activation_alpha'],
+    [['hardSigmoid', 'ScaledTanh'], [0.2], [0.5, 1], 'ScaledTanh without its activation_alpha'],
+    [['Sigmoid', 'ScaledTanh'], [1], [], 'ScaledTanh without its activation_beta'],
+    [['Sigmoid', 'ThresholdedRelu'], [], [], 'ThresholdedRelu without its activation_alpha'],
+  ])('%j of %j and %j is refused where ONNX and onnxruntime take it for different numbers', (names, a, b, message) => {
+    expect(refusal(gatesOf(names, a, b))).toMatchObject({
+      code: 'UNSUPPORTED_ATTRIBUTE',
+      node: 'GRU_0',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('may be left out where they agree', () => {
+    for (const [names, alphas, betas] of [
+      [['Sigmoid', 'Affine'], [1], []],
+      [['HardSigmoid', 'LeakyRelu'], [], []],
+    ] as [string[], number[], number[]][]) {
+      expect(read(gatesOf(names, alphas, betas)).nodes.map(({ op }) => op)).toContain('GRU');
+    }
+  });
+});
+
 describe('whole numbers that are no tokens', () => {
   it('may be below zero, in 32 bits', async () => {
     const spec: ModelSpec = {

@@ -49,13 +49,14 @@ export const value = (name: string, shape: (number | string)[] | undefined, type
   ),
 ];
 
-type Attribute = number | number[] | string | string[] | { float: number } | { raw: number[][] };
+type Attribute = number | number[] | string | string[] | { float: number } | { floats: number[] } | { raw: number[][] };
 
 function attribute(name: string, given: Attribute): number[][] {
   const all = (type: number, ...parts: number[][]) => [text(1, name), ...parts, integer(20, type)];
   if (typeof given === 'number') return all(2, integer(3, given));
   if (typeof given === 'string') return all(3, text(4, given));
   if ('float' in given) return all(1, float(2, given.float));
+  if ('floats' in given) return all(6, ...given.floats.map((item) => float(7, item)));
   if ('raw' in given) return [text(1, name), ...given.raw];
   if (typeof given[0] === 'string') return all(8, ...(given as string[]).map((item) => text(9, item)));
   return all(7, ...(given as number[]).map((item) => integer(8, item)));

@@ -179,11 +179,15 @@ describe('a file that is no state dict', () => {
     expect((error as Error).message).toMatch(message);
   });
 
-  it('is refused by its entry', () => {
+  it('is refused by the option that names a part of it', () => {
     const bytes = torchFile('checkpoint.pt');
-    expect(() => readStateFile(bytes, undefined, 'nothing')).toThrow(/entry: expected "model", "optimizer".*"nothing"/);
+    expect(() => readStateFile(bytes, undefined, 'nothing')).toThrow(
+      /architecture\.stateDict: expected "model", "optimizer".*"nothing"/,
+    );
     expect(() => readStateFile(bytes, undefined, 'epoch')).toThrow(/found 3 under "epoch"/);
-    expect(() => readStateFile(torchFile('annotated.safetensors'), undefined, 'model')).toThrow(/entry/);
+    expect(() => readStateFile(torchFile('annotated.safetensors'), undefined, 'model')).toThrow(
+      /architecture\.stateDict: expected nothing.*found "model"/,
+    );
   });
 
   it('is refused at every length', () => {
