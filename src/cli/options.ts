@@ -29,7 +29,7 @@ export interface Syntax {
   readonly examples: readonly string[];
 }
 
-export const HELP: Option = { short: 'h', help: 'Show this help' };
+const HELP: Option = { short: 'h', help: 'Show this help' };
 
 /** A verb's arguments. Each getter checks what it gives and throws UsageError. */
 export class Arguments {

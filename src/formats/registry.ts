@@ -126,7 +126,7 @@ const ML5: JsonFormat = {
 const JSON_FORMATS = [TFJS, RTNEURAL, NAM, ML5, GUITAR_AMP, STATE_DICT_JSON];
 
 /** The longest JSON that is read, in bytes: four million weights, printed with eight digits. */
-export const MAX_JSON_BYTES = 48 * 1024 * 1024;
+const MAX_JSON_BYTES = 48 * 1024 * 1024;
 
 const KNOWN = [NATIVE, ...[...BINARY_FORMATS, ...JSON_FORMATS].map(({ name }) => name)];
 

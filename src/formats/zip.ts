@@ -8,7 +8,7 @@ import { DEFLATE_RATIO, inflate } from './inflate.js';
  * directory says what the archive holds; nothing is searched for or checked twice.
  */
 
-export const ZIP_LIMITS = {
+const ZIP_LIMITS = {
   /** Members of an archive. A state dict has one for each tensor and about eight more. */
   members: 131_072,
   /** Bytes of a member's name. */

@@ -24,7 +24,7 @@ export interface CsvTable {
 }
 
 /** The most characters of one record, quoted line breaks included. */
-export const MAX_CSV_RECORD = 1 << 24;
+const MAX_CSV_RECORD = 1 << 24;
 
 const NUMBER = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)$/i;
 

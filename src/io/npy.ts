@@ -26,9 +26,9 @@ export interface NpyArray {
 }
 
 /** The most bytes of a header; NumPy's own are below 200 unless the dtype is structured, and those are refused. */
-export const MAX_NPY_HEADER_BYTES = 65_536;
+const MAX_NPY_HEADER_BYTES = 65_536;
 /** The most axes, which is NumPy's own limit. */
-export const MAX_NPY_RANK = 64;
+const MAX_NPY_RANK = 64;
 
 const TYPES: Readonly<Record<string, NpyType>> = {
   b1: 'bool',

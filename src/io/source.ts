@@ -18,7 +18,7 @@ export interface ReadOptions {
 }
 
 /** The most bytes that a source may have: 2 GiB - 1, what every host can hold in one array. */
-export const MAX_SOURCE_BYTES = 2 ** 31 - 1;
+const MAX_SOURCE_BYTES = 2 ** 31 - 1;
 
 const FILE_PIECE = 1 << 20;
 /** What is read of a file past the length that it was said to have, to see that nothing follows. */

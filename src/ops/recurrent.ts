@@ -25,7 +25,7 @@ export const W = 1;
 export const R = 2;
 export const B = 3;
 export const SEQUENCE_LENS = 4;
-export const INITIAL_H = 5;
+const INITIAL_H = 5;
 export const PEEPHOLES = 7;
 export const PROJECTION = 8;
 

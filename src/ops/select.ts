@@ -224,7 +224,7 @@ export const selectOperators: Operator[] = [gather, gatherElements, oneHot, reve
 
 // ---- float64 references -------------------------------------------------------------------------------------------
 
-export const gatherReference: Reference = ({ attributes }, [data, indices]) => {
+const gatherReference: Reference = ({ attributes }, [data, indices]) => {
   const axis = fromFront((attributes.axis as number | undefined) ?? 0, data!.shape.length);
   const { shape } = data!;
   const rank = indices!.shape.length;

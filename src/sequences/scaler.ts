@@ -10,7 +10,7 @@ const KEY = 'scaler';
  * What `center` and `scale` are: mean and standard deviation (of the population), least value and range, or median and
  * the distance between the quartiles.
  */
-export const SCALERS = ['standard', 'min-max', 'robust'] as const;
+const SCALERS = ['standard', 'min-max', 'robust'] as const;
 
 export type ScalerKind = (typeof SCALERS)[number];
 

@@ -145,7 +145,7 @@ export class Sampler {
 }
 
 /** Id of the highest logit, the lowest such id; throws as `Sampler.sample` does. */
-export function argmax(logits: ArrayLike<number>): number {
+function argmax(logits: ArrayLike<number>): number {
   let best = -1;
   let highest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {

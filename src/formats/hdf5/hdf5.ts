@@ -27,7 +27,7 @@ export interface Hdf5Group {
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Whether bytes begin as an HDF5 file does. */
-export const looksLikeHdf5 = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, i) => bytes[i] === byte);
+const looksLikeHdf5 = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, i) => bytes[i] === byte);
 
 /**
  * The groups, attributes and datasets of a file. Elements of datasets are read later, and may be views of `bytes`.

@@ -244,7 +244,7 @@ function* variablesOf({ path, variables, groups }: WeightTree): Generator<NamedW
 }
 
 /** Keras's own way from a class's name to that of a layer. */
-export function snakeCase(name: string): string {
+function snakeCase(name: string): string {
   return name
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')

@@ -9,7 +9,7 @@ import { type Move, moveList, moveTensors } from './moves.js';
 import { clampInteger, integersOf, isZero } from './tensors.js';
 
 /** Numbers that may be moved while constants are folded, all together: a hostile file could ask for any amount. */
-export const MAX_FOLDED_ELEMENTS = 2 ** 24;
+const MAX_FOLDED_ELEMENTS = 2 ** 24;
 /** Lengths that are followed as a list: far more than a shape has. */
 export const MAX_ITEMS = 64;
 

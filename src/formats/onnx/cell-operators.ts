@@ -78,7 +78,7 @@ const PARAMETERS = {
   activation_beta: { takers: ['affine', 'hardsigmoid', 'scaledtanh'], needed: ['scaledtanh'] },
 } as const;
 
-/** Refuses an alpha or beta left out that ONNX's documentation takes for 1 and onnxruntime's cells for 0. */
+/** Refuses an alpha or beta left out where ONNX leaves it to the operator's default, and onnxruntime's cells take 0. */
 function checkParameters(node: NodeContext, attributes: Record<string, AttributeValue>): void {
   const listOf = (name: string) => [attributes[name] ?? []].flat();
   for (const [name, { takers, needed }] of Object.entries(PARAMETERS)) {
@@ -90,7 +90,7 @@ function checkParameters(node: NodeContext, attributes: Record<string, Attribute
     throw node.error('UNSUPPORTED_ATTRIBUTE', `${node.node.op}: ${missing} without its ${name}`, {
       expected: `a number for each of ${asked.join(', ')}`,
       found: `${given}`,
-      hint: 'Write it in the file: where it is left out, ONNX takes it for 1 and onnxruntime for 0',
+      hint: 'Write it in the file: what it is where it is left out, runtimes do not agree',
     });
   }
 }

@@ -3,7 +3,7 @@ import type { Neighbours } from '../../io/neighbours.js';
 import type { OnnxGraph, OnnxModel, OnnxTensor } from './model.js';
 
 /** Files that the weights of one model may lie in. */
-export const MAX_EXTERNAL_FILES = 256;
+const MAX_EXTERNAL_FILES = 256;
 
 /**
  * Reads weights that lie in other files, and puts them where the tensors look for them.

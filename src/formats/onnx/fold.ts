@@ -105,7 +105,7 @@ const REDUCTIONS: Readonly<Record<string, (numbers: number[]) => number>> = {
 };
 
 /** To the nearest integer, from the middle to the even one, as ONNX rounds. */
-export function roundHalfEven(x: number): number {
+function roundHalfEven(x: number): number {
   const below = Math.floor(x);
   const middle = x - below;
   if (middle !== 0.5) return middle < 0.5 ? below : below + 1;

@@ -91,7 +91,7 @@ export function stacked(node: NodeContext, step: Value, given: number, name: str
 }
 
 /** The shape behind a batch of one. */
-export function unbatched(node: NodeContext, shape: readonly Length[] | undefined): Length[] | undefined {
+function unbatched(node: NodeContext, shape: readonly Length[] | undefined): Length[] | undefined {
   if (!shape) return undefined;
   if (shape.length > 0 && numberOf(shape[0]) === 1) {
     pin(shape[0]);

@@ -19,7 +19,7 @@ import { readTensor, signalType, typeName, typeOf } from './tensors.js';
 import { writeGraph } from './write-graph.js';
 
 /** Versions of ONNX's operator set whose meaning the reader knows. */
-export const OPSETS = { oldest: 7, newest: 28 } as const;
+const OPSETS = { oldest: 7, newest: 28 } as const;
 
 /** The operator set in whose words quantised operators are written out. */
 const EXPANSION_OPSET = 13;

@@ -7,7 +7,7 @@ import { decodeUtf8 } from '../../io/utf8.js';
  * `PickleHost`, which knows them by name. It runs no code of the file's, and refuses what it does not know.
  */
 
-export const PICKLE_LIMITS = {
+const PICKLE_LIMITS = {
   /** Bytes of one pickle: the structure alone, for the tensors' bytes lie elsewhere. Real ones are below 1 MB. */
   bytes: 16 * 1024 * 1024,
   /** Values made. A tensor takes about twenty-five, so this is some twenty thousand tensors. */

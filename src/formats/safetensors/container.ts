@@ -14,7 +14,7 @@ export const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 /** The most tensors in a file. */
 export const MAX_FILE_TENSORS = 65_536;
 /** The most axes of a tensor. */
-export const MAX_TENSOR_RANK = 32;
+const MAX_TENSOR_RANK = 32;
 
 /** Bits of one element by the format's own names of types. */
 export const BITS = {

@@ -11,7 +11,7 @@ export interface Dense {
 }
 
 /** Numbers that may be copied while cells are recognised, all together. */
-export const MAX_COPIED_ELEMENTS = 2 ** 24;
+const MAX_COPIED_ELEMENTS = 2 ** 24;
 /** Constants made of constants. */
 const MAX_DEPTH = 16;
 

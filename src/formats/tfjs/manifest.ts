@@ -10,7 +10,7 @@ import type { Json } from '../json.js';
 
 /** The weights of a TensorFlow.js model: groups of shards, in which the weights lie one after the other. */
 
-export const TFJS_LIMITS = {
+const TFJS_LIMITS = {
   /** Files of weights. */
   shards: 4_096,
   /** Axes of a weight. */
