@@ -4,7 +4,7 @@ import type { Context, Verb } from './host.js';
 import { MODEL_NOTE, openModel, openStream, readBytes, STATE, saveState } from './model.js';
 import { type Arguments, HELD, KERNELS, UsageError } from './options.js';
 import { count, figure, type Output, printable } from './output.js';
-import { READER_OPTIONS } from './reader-options.js';
+import { quoted, READER_OPTIONS } from './reader-options.js';
 import { readAll, STDIN } from './records.js';
 import { decodeText } from './series.js';
 
@@ -16,7 +16,7 @@ export const generateVerb: Verb = {
     MODEL_NOTE,
     'The same seed gives the same text on every machine, unless --kernels relaxed is asked for.',
     'In TEXT, \\n is a line end, \\t a tab and \\\\ a backslash.',
-    'To go on from a saved state, pass the last character of the text before as the prompt.',
+    'To go on from a saved state, pass the prompt that is told with it: a character that the stream has drawn, and not read.',
     'A model of short texts, such as headlines, says how one begins and ends: each is then a line, prompt included.',
     'With --prompts, N texts are written for each line of FILE, in order.',
   ],
@@ -81,12 +81,15 @@ export const generateVerb: Verb = {
 
     const started = performance.now();
     let made = 0;
+    let last = '';
     const all = prompts.flatMap(({ text }) => new Array<string>(texts ?? 1).fill(text));
     for (const [i, text] of all.entries()) {
       if (i > 0) stream.restore(begin);
       if (isLine) await stdout.write(text);
       const prompt = (task?.prompt ?? '') + text;
-      made += (await writeText(generate(timed, vocabulary, { ...options, prompt }), stdout, isLine)).count;
+      const ending = await writeText(generate(timed, vocabulary, { ...options, prompt }), stdout, isLine);
+      made += ending.count;
+      last = ending.last;
     }
     const seconds = (performance.now() - started) / 1000;
     await saveState(stream, args);
@@ -94,6 +97,11 @@ export const generateVerb: Verb = {
     const speed = `${count(made / seconds)} characters/s, ${figure(timed.microsecondsPerStep, 3)} µs per step`;
     const how = `${model.kernels} kernels, seed ${sampler.seed}`;
     await stderr.write(stderr.dim(`${count(made)} characters in ${figure(seconds, 3)} s: ${speed} (${how})`));
+    await stderr.write('\n');
+    const saved = args.text('save-state');
+    // What a model of short texts says that one begins with stands before any prompt.
+    if (saved === undefined || task?.prompt) return;
+    await stderr.write(stderr.dim(`To go on: --state ${quoted(saved)} --prompt ${quoted(escapeText(last))}`));
     await stderr.write('\n');
   },
 };
@@ -165,3 +173,7 @@ function unescapeText(text: string): string {
   const meanings: Readonly<Record<string, string>> = { n: '\n', t: '\t', '\\': '\\' };
   return text.replace(/\\([nt\\])/g, (_, letter: string) => meanings[letter]);
 }
+
+/** What `unescapeText` takes for this text. */
+const escapeText = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\t', '\\t');

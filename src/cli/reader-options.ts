@@ -87,7 +87,8 @@ function spelled(name: Name, value: unknown): string[] {
 }
 
 /** A word as a shell takes it. */
-const quoted = (text: string): string => (/^[\w.,=:/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+export const quoted = (text: string): string =>
+  /^[\w.,=:/+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A length above 0 or a symbol; NaN for any other text. */
 const dimOf = (text: string): Dim =>

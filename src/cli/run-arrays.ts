@@ -38,7 +38,7 @@ const namesOf = (model: Model): string => model.outputs.map(({ name }) => name).
  */
 export async function runArrays(model: Model, args: Arguments, context: Context): Promise<void> {
   const targets = targetsOf(model, args);
-  const inputs = await readArrays(model.inputs, sourcesOf(model, args), context);
+  const inputs = await readArrays(model.inputs, sourcesOf(model, args), context, model.streamable);
   const missing = model.inputs.find(({ name }) => !(name in inputs));
   if (missing) throw new UsageError(`--input ${missing.name}=FILE is missing`);
   const isWhole = !model.streamable || model.inputs.some((port) => sequences(port, inputs[port.name]) > 1);

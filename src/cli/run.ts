@@ -23,7 +23,7 @@ export const runVerb: Verb = {
     'INPUT is a .npy of shape [T, inputs] or a CSV with a row for each step; without it, or with -, standard input.',
     'From standard input to standard output, each CSV line is answered as it arrives.',
     'A CSV that names its columns in the first line is answered by one that does.',
-    'A model with several inputs or outputs takes them by name; a file is then a series, or of the whole shape.',
+    'A model with several inputs or outputs takes them by name; a file is then a series, or .npy of the whole shape.',
   ],
   options: {
     input: { value: 'NAME=FILE', multiple: true, help: 'The numbers of one input' },

@@ -71,7 +71,12 @@ function finish(word: number): number {
  */
 export function fingerprintOf(graph: Graph, mixer?: Mixer): [number, number] {
   const { inputs, outputs, states } = graph;
-  const hash = new Hash(mixer).update(encodeUtf8(JSON.stringify([inputs, outputs, states, checkGraph(graph)])));
+  // Attributes have no order, but files list them in one.
+  const nodes = checkGraph(graph).map((node) => {
+    const attributes = Object.entries(node.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+    return { ...node, attributes: Object.fromEntries(attributes) };
+  });
+  const hash = new Hash(mixer).update(encodeUtf8(JSON.stringify([inputs, outputs, states, nodes])));
   for (const name of [...graph.tensors.keys()].sort()) {
     const { type, shape, bytes } = graph.tensors.get(name)!;
     hash.update(encodeUtf8(JSON.stringify([name, type, shape]))).update(bytes);

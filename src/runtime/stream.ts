@@ -77,7 +77,7 @@ export class Stream {
 
   /**
    * `T` time steps in one call: [T, inputs] -> [T, outputs], the bits that T calls of `step` would give. T follows from
-   * the input's length. Without `out` the result is a new array.
+   * the input's length. Without `out` the result is a new array; `out` may be `xs`, but no other view of its memory.
    */
   run(xs: ArrayLike<number>, out?: Float32Array): Float32Array;
   run(xs: Readonly<Record<string, ArrayLike<number>>>, out?: NamedOutputs): NamedOutputs;
@@ -121,7 +121,10 @@ export class Stream {
     pool.copy(before, this.slot);
     try {
       const named = !(typeof x === 'number' || isArray(x));
-      const output = named ? this.step(x, this.emptyOutputs(1)) : this.step(x).slice();
+      // Not into the array of the stream's own, which may be x: the tracer reads the input again.
+      const output = named
+        ? this.step(x, this.emptyOutputs(1))
+        : this.step(x, new Float32Array(engine.outputs[0].port.size));
       return { output, layers: (engine.tracer ??= new Tracer(engine)).run(before) };
     } finally {
       pool.give(before);

@@ -51,7 +51,25 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** A filter of a step: [N, 2] -> [N, 2], y = x + y of the step before. */
+const summing = writeNative(
+  graphOf({
+    inputs: [value('x', ['N', 2])],
+    outputs: [value('y', ['N', 2])],
+    states: [{ input: 'sum', output: 'y', type: 'float32', shape: ['N', 2] }],
+    nodes: [node('Add', ['x', 'sum'], 'y')],
+  }),
+);
+
 describe('rivulet run with names', () => {
+  it('takes an array of a row a step for a series, and not for sequences of one step', async () => {
+    await writeFile(at('summing.safetensors'), summing);
+    const input = ['--input', `x=${at('a.npy')}`, '-o', `y=${at('sum.npy')}`];
+    const result = await run(at('summing.safetensors'), ...input, '--save-state', at('summed'));
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(await npy('sum.npy')).toMatchObject({ shape: [3, 2], data: Float32Array.of(1, 2, 4, 6, 9, 12) });
+  });
+
   it('feeds several inputs and writes several outputs, step by step', async () => {
     const inputs = ['--input', `a=${at('a.npy')}`, '--input', `gain=${at('gain.csv')}`];
     const outputs = ['--output', `total=${at('t.npy')}`, '-o', `double=${at('d.csv')}`];

@@ -238,6 +238,19 @@ describe('generate', () => {
     fresh.restore(await readFile(at('state')));
   });
 
+  it('tells with a saved state what to go on with: after a stop the stream has drawn more than was written', async () => {
+    const drawn = ['generate', text, '--seed', '4', '--length', '200'];
+    const saving = [...drawn, '--prompt', 'cd', '--stop', 'a', '--save-state', at('stopped')];
+    const { stdout, stderr } = await rivulet(saving);
+    expect(stdout.length).toBeLessThan(200);
+    const told = /To go on: --state (\S+) --prompt (\S+)\n$/.exec(stderr)!;
+    expect(told.slice(1)).toEqual([at('stopped'), 'a']);
+    // The likeliest character after what was drawn, stop text included.
+    const next = ['generate', text, '--temperature', '0', '--length', '1'];
+    const on = await rivulet([...next, '--state', told[1], '--prompt', told[2]]);
+    expect(on.stdout).toBe((await rivulet([...next, '--prompt', `cd${stdout}a`])).stdout);
+  });
+
   it('refuses a folder that holds no model', async () => {
     await mkdir(at('empty'));
     for (const verb of ['generate', 'inspect']) {

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { writeNative } from '../../src/formats/safetensors/write-native.js';
 import { loadModel, loadModelSync, RivuletError } from '../../src/index.js';
 import { evaluateReference } from '../../src/ops/references.js';
+import { fingerprintOf } from '../../src/runtime/hash.js';
 import { fixturePath, largestDifference, sameBits } from '../support/fixtures.js';
 import { cell, filterWithStates, floats, graphOf, node, numbers, value } from '../support/graphs.js';
 import { tinyCharacterModel } from '../support/tiny-model.js';
@@ -407,6 +408,22 @@ describe('what a model says of itself', () => {
     expect(model.streamable).toBe(false);
     expect(() => model.createStream()).toThrow(refused('NOT_STREAMABLE'));
     expect(() => model.stepMany([], [])).toThrow(refused('NOT_STREAMABLE'));
+  });
+
+  it('the order of attributes in a file is no part of a model', async () => {
+    const graph = cell({ op: 'GRU', inputs: 2, hidden: 3, attributes: { linear_before_reset: 1, clip: 2 } });
+    const turned = {
+      ...graph,
+      nodes: graph.nodes.map((one) => ({
+        ...one,
+        attributes: Object.fromEntries(Object.entries(one.attributes).reverse()),
+      })),
+    };
+    expect(Object.keys(turned.nodes[0].attributes)).not.toEqual(Object.keys(graph.nodes[0].attributes));
+    expect(fingerprintOf(turned)).toEqual(fingerprintOf(graph));
+    // What writes a native file sorts them.
+    const [high, low] = fingerprintOf(turned).map((word) => word.toString(16).padStart(8, '0'));
+    expect((await loadModel(writeNative(turned))).fingerprint).toBe(high + low);
   });
 
   it('two models of the same weights share snapshots, of other weights not', async () => {

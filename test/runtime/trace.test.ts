@@ -199,6 +199,14 @@ describe('stream.trace', () => {
     expect(() => stream.trace([1, 2])).toThrow(expect.objectContaining({ code: 'DISPOSED' }));
   });
 
+  it('of the array that the last step gave, which is the stream’s own', async () => {
+    const model = await loadModel(writeNative(cell({ op: 'LSTM', inputs: 4, hidden: 4 })));
+    const stream = model.createStream();
+    const y = stream.step([1, 2, 3, 4]);
+    const expected = stream.clone().trace(y.slice());
+    expect(stream.trace(y)).toEqual(expected);
+  });
+
   it('gives arrays that later steps do not change', async () => {
     const model = await loadModel(writeNative(cell({ op: 'LSTM', inputs: 2, hidden: 3 })));
     const stream = model.createStream();
