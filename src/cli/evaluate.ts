@@ -39,7 +39,10 @@ export const evaluateVerb: Verb = {
   options: {
     targets: { value: 'TARGETS', help: '.npy or .csv with the right output for each step of the series' },
     'batch-size': { short: 'b', value: 'B', help: 'Sequences to read side by side (default: 1)' },
-    'sequence-length': { value: 'T', help: 'Steps of each sequence in one call (default: 64); changes no figure' },
+    'sequence-length': {
+      value: 'T',
+      help: 'Steps of each sequence in one call (default: 64); changes none of the digits shown',
+    },
     ...WORKERS,
     ...COLUMNS,
     ...RANGE,

@@ -79,7 +79,11 @@ class ListScope implements WeightScope {
   }
 
   cells(list: readonly LayerId[]): WeightScope[] {
-    return list.map(() => this);
+    // TensorFlow.js numbers the cells of a stack; Keras's files have them in order.
+    return list.map(({ name }, i) => {
+      const own = this.weights.filter(({ path }) => segmentsOf(path).includes(`RNNCell_${i}`));
+      return own.length === 0 ? this : new ListScope(own, this.ledger, name);
+    });
   }
 
   take(role: string): Tensor {

@@ -6,6 +6,12 @@ import { TOLERANCES } from '../../support/tolerances.js';
 import { type KerasCase, cases as keras, kerasFile, kerasPath } from '../keras/files.js';
 import { shardsOf } from './files.js';
 
+interface StoredWeight {
+  name: string;
+  dtype: string;
+  shape: number[];
+}
+
 const cases = JSON.parse(readFileSync(kerasPath('tfjs.json'), 'utf8')) as KerasCase[];
 
 describe('models that TensorFlow.js saved', () => {
@@ -49,6 +55,35 @@ describe('one forecaster in three kinds of file', () => {
       expect(largestDifference(last, outputs[0].data.slice(n * size, (n + 1) * size))).toBeLessThan(TOLERANCES.float32);
     }
   });
+});
+
+it('tells the cells of a stack apart by their numbers, whatever their order in the manifest', async () => {
+  const name = 'tfjs-layers';
+  const { inputs, outputs } = cases.find((one) => one.name === name)!;
+  const { weightsManifest, ...rest } = JSON.parse(new TextDecoder().decode(kerasFile(`${name}/model.json`)));
+  const shards = shardsOf(name);
+  const BYTES: Record<string, number> = { float32: 4, int32: 4, uint8: 1, bool: 1 };
+  const files: Record<string, Uint8Array> = {};
+  const manifest = weightsManifest.map(
+    ({ paths, weights }: { paths: string[]; weights: StoredWeight[] }, g: number) => {
+      const all = Buffer.concat(paths.map((path) => shards[path]));
+      let at = 0;
+      const parts = weights.map((weight) => {
+        const length = BYTES[weight.dtype] * weight.shape.reduce((a, b) => a * b, 1);
+        at += length;
+        return { weight, bytes: all.subarray(at - length, at) };
+      });
+      parts.reverse();
+      files[`group${g}.bin`] = Uint8Array.from(Buffer.concat(parts.map(({ bytes }) => bytes)));
+      return { paths: [`group${g}.bin`], weights: parts.map(({ weight }) => weight) };
+    },
+  );
+  const text = JSON.stringify({ ...rest, weightsManifest: manifest });
+  const model = await loadModel(new TextEncoder().encode(text), { files });
+  const made = Object.values(model.run(inputs));
+  for (const [i, { data }] of made.entries()) {
+    expect(largestDifference(data, outputs[i].data)).toBeLessThan(TOLERANCES.float32);
+  }
 });
 
 /** The converter from Keras puts the model behind `model_config`, and weights in groups. */
