@@ -41,7 +41,7 @@ export const evaluateVerb: Verb = {
     'batch-size': { short: 'b', value: 'B', help: 'Sequences to read side by side (default: 1)' },
     'sequence-length': {
       value: 'T',
-      help: 'Steps of each sequence in one call (default: 64); changes none of the digits shown',
+      help: 'Steps of each sequence in one call (default: 64); changes no figure but by rounding',
     },
     ...WORKERS,
     ...COLUMNS,
