@@ -15,6 +15,9 @@ const BYTES: Readonly<Record<DataType, number>> = {
   bool: 1,
 };
 
+/** The largest finite float32: where a Clip without a bound ends. */
+export const MAX_FLOAT32 = 3.4028234663852886e38;
+
 /** Every element type, in the order of its declaration. */
 export const DATA_TYPES = Object.keys(BYTES) as readonly DataType[];
 

@@ -1,3 +1,4 @@
+import { MAX_FLOAT32 } from '../graph/tensor.js';
 import type { NodeReader } from './node.js';
 import type { Argument, Lowering, Operator, Reference } from './operator.js';
 
@@ -13,8 +14,6 @@ interface ActivationSpec {
 
 const sigmoid = (x: number) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 const clamp = (x: number, low: number, high: number) => (x < low ? low : x > high ? high : x);
-/** Where Clip ends that has no bound. */
-const MAX_FLOAT32 = 3.4028234663852886e38;
 const GELU_TANH = Math.sqrt(2 / Math.PI);
 
 /** The error function in float64: the Maclaurin series below 3, the continued fraction of erfc above (DLMF 7.6.1, 7.9.1). */

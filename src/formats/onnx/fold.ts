@@ -1,5 +1,5 @@
 import type { DataType, Tensor } from '../../graph/graph.js';
-import { bytesPerElement, elementCount, toFloat32 } from '../../graph/tensor.js';
+import { bytesPerElement, elementCount, MAX_FLOAT32, toFloat32 } from '../../graph/tensor.js';
 import { broadcastLengths, pinAll } from '../lengths.js';
 import type { NodeContext, Value } from './builder.js';
 import { integersOf, storeNumber } from './tensors.js';
@@ -40,8 +40,6 @@ export function tensorOf(name: string, type: DataType, data: ArrayLike<number>, 
   for (let i = 0; i < data.length; i++) storeNumber(view, i * size, stored, data[i]);
   return { name, type: stored, shape, bytes };
 }
-
-const MAX_FLOAT32 = 3.4028234663852886e38;
 
 type Binary = (a: number, b: number) => number;
 
