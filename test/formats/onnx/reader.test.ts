@@ -305,7 +305,7 @@ describe('an alpha or beta of a cell’s functions', () => {
     [['hardSigmoid', 'ScaledTanh'], [0.2], [0.5, 1], 'ScaledTanh without its activation_alpha'],
     [['Sigmoid', 'ScaledTanh'], [1], [], 'ScaledTanh without its activation_beta'],
     [['Sigmoid', 'ThresholdedRelu'], [], [], 'ThresholdedRelu without its activation_alpha'],
-  ])('%j of %j and %j is refused where ONNX and onnxruntime take it for different numbers', (names, a, b, message) => {
+  ])('%j of %j and %j is refused, as runtimes do not agree about what is left out', (names, a, b, message) => {
     expect(refusal(gatesOf(names, a, b))).toMatchObject({
       code: 'UNSUPPORTED_ATTRIBUTE',
       node: 'GRU_0',
